@@ -1,0 +1,255 @@
+#include "dispatcher/dispatch/device.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "dispatcher/dispatch/runtime.h"
+#include "dispatcher/ops/op.h"
+
+namespace sy {
+namespace {
+
+struct ThreadStreams {
+  SyStream* current[64] = {};
+};
+thread_local ThreadStreams streams;
+
+absl::StatusOr<SyStream*> NewStream(SyDevice* device) {
+  auto stream = std::make_unique<SyStream>();
+  stream->device = device;
+  PluginInstance* p = device->plugin;
+  if (p->has_streams) {
+    const SyStatus code = p->stream.create(p->state, device->handle, 0, &stream->handle);
+    if (code != SY_OK) return DeviceStatus(device, code, "stream.create");
+  }
+  Block* block = nullptr;
+  if (absl::Status s = device->pool.Take(sizeof(SyStatusWord), &block); !s.ok()) return s;
+  stream->status_memory = block->memory;
+  stream->status_offset = block->offset;
+  const SyStatusWord clear{};
+  const SyStatus code = p->memory.copy_in(p->state, device->handle, stream->handle, block->memory.handle,
+                                          block->offset, &clear, sizeof clear);
+  if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
+  device->streams.push_back(std::move(stream));
+  return device->streams.back().get();
+}
+
+std::string RecentOps(SyStream* stream) {
+  const uint64_t n = stream->recent_count.load();
+  std::string names;
+  for (uint64_t i = n > 8 ? n - 8 : 0; i < n; ++i) {
+    const Op* op = OpAt(stream->recent_ops[i % 16]);
+    absl::StrAppend(&names, names.empty() ? "" : " ", op ? op->name : "copy");
+  }
+  return names;
+}
+
+}  // namespace
+
+absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what) {
+  if (code == SY_UNAVAILABLE) device->state.store(SyDevice::kLost);
+  if (code < 0 || code > 16) code = SY_UNKNOWN;
+  const char* text = LastMessage();
+  return StatusFrom(code, absl::StrCat(device->name, ": ", what, ": ", *text ? text : "no reason given"));
+}
+
+absl::Status EnsureOpen(SyDevice* device) {
+  if (device->state.load(std::memory_order_acquire) == SyDevice::kOpen) [[likely]] return absl::OkStatus();
+  std::lock_guard<std::mutex> lock(device->mutex);
+  switch (device->state.load()) {
+    case SyDevice::kOpen: return absl::OkStatus();
+    case SyDevice::kLost:
+      return absl::UnavailableError(absl::StrCat(device->name, ": the device is lost; close its plugin and load it again"));
+    case SyDevice::kClosed:
+      return absl::FailedPreconditionError(absl::StrCat(device->name, ": its plugin was closed"));
+    default: break;
+  }
+  PluginInstance* p = device->plugin;
+  SetMessage("");
+  const SyStatus code = p->device_fns.open(p->state, device->plugin_index, &device->handle);
+  if (code != SY_OK) return DeviceStatus(device, code, "open");
+  device->open_pid = getpid();
+  device->pool.Init(device);
+  device->state.store(SyDevice::kOpen, std::memory_order_release);
+  absl::StatusOr<SyStream*> stream = NewStream(device);
+  if (!stream.ok()) {
+    p->device_fns.close(p->state, device->handle);
+    device->state.store(SyDevice::kNew);
+    return stream.status();
+  }
+  device->default_stream.store(*stream);
+  return absl::OkStatus();
+}
+
+SyStream* CurrentStream(SyDevice* device) {
+  SyStream* s = streams.current[device->ordinal];
+  return s ? s : device->default_stream.load(std::memory_order_acquire);
+}
+
+void SetCurrentStream(SyDevice* device, SyStream* stream) { streams.current[device->ordinal] = stream; }
+
+absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {
+  if (absl::Status s = EnsureOpen(device); !s.ok()) return s;
+  std::lock_guard<std::mutex> lock(device->mutex);
+  if (!device->idle_streams.empty()) {
+    SyStream* s = device->idle_streams.back();
+    device->idle_streams.pop_back();
+    s->refs.Increment();
+    return s;
+  }
+  absl::StatusOr<SyStream*> stream = NewStream(device);
+  return stream;
+}
+
+void DropStream(SyStream* stream) {
+  if (!stream || !stream->refs.Decrement()) return;
+  std::lock_guard<std::mutex> lock(stream->device->mutex);
+  if (streams.current[stream->device->ordinal] == stream) streams.current[stream->device->ordinal] = nullptr;
+  stream->device->idle_streams.push_back(stream);
+}
+
+absl::Status OrderAfter(SyStream* stream, SyStream* other, uint64_t sequence) {
+  if (other->finished.load(std::memory_order_acquire) >= sequence) return absl::OkStatus();
+  if (other->device != stream->device) return WaitFor(other, sequence);
+  PluginInstance* p = stream->device->plugin;
+  uint64_t tick;
+  {
+    std::lock_guard<std::mutex> lock(other->mutex);
+    if (other->recorded < sequence) {
+      const uint64_t upto = other->queued.load();
+      uint64_t next = 0;
+      const SyStatus code = p->stream.record(p->state, other->device->handle, other->handle, &next);
+      if (code != SY_OK) return DeviceStatus(other->device, code, "record");
+      if (next != other->tick + 1)
+        return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d",
+                                                   other->device->name, p->name, next, other->tick, other->tick + 1));
+      other->tick = next;
+      other->recorded = upto;
+    }
+    tick = other->tick;
+    if (const SyStatus code = p->stream.flush(p->state, other->device->handle, other->handle); code != SY_OK)
+      return DeviceStatus(other->device, code, "flush");
+  }
+  const SyStatus code = p->stream.wait(p->state, stream->device->handle, stream->handle, other->handle, tick);
+  return code == SY_OK ? absl::OkStatus() : DeviceStatus(stream->device, code, "wait");
+}
+
+absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
+  if (stream->device->synchronous || stream->finished.load(std::memory_order_acquire) >= sequence)
+    return absl::OkStatus();
+  SyDevice* device = stream->device;
+  if (device->state.load() != SyDevice::kOpen)
+    return absl::UnavailableError(absl::StrCat(device->name, ": the device is lost or closed"));
+  if (device->open_pid != getpid())
+    return absl::FailedPreconditionError(absl::StrCat(device->name, ": opened before fork; after fork only exec"));
+  PluginInstance* p = device->plugin;
+  uint64_t tick = 0, upto = 0;
+  {
+    std::lock_guard<std::mutex> lock(stream->mutex);
+    upto = stream->queued.load();
+    if (stream->recorded < upto || stream->tick == 0) {
+      uint64_t next = 0;
+      const SyStatus code = p->stream.record(p->state, device->handle, stream->handle, &next);
+      if (code != SY_OK) return DeviceStatus(device, code, "record");
+      if (next != stream->tick + 1)
+        return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d",
+                                                   device->name, p->name, next, stream->tick, stream->tick + 1));
+      stream->tick = next;
+      stream->recorded = upto;
+    }
+    tick = stream->tick;
+    upto = stream->recorded;
+    if (const SyStatus code = p->stream.flush(p->state, device->handle, stream->handle); code != SY_OK)
+      return DeviceStatus(device, code, "flush");
+  }
+  Count(kCounterSyncs);
+  SetMessage("");
+  const SyStatus code = p->stream.sync(p->state, device->handle, stream->handle, tick, -1);
+  if (code != SY_OK) {
+    absl::Status s = DeviceStatus(device, code, "sync");
+    return absl::Status(s.code(), absl::StrCat(s.message(), " (ops queued last: ", RecentOps(stream),
+                                               "; SY_SYNC=1 names the one)"));
+  }
+  uint64_t done = stream->finished.load();
+  while (done < upto && !stream->finished.compare_exchange_weak(done, upto)) {
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Synchronize(SyStream* stream) {
+  SyDevice* device = stream->device;
+  if (absl::Status s = WaitFor(stream, stream->queued.load()); !s.ok()) {
+    if (PluginInstance* p = device->plugin; p->stream.reset && device->state.load() == SyDevice::kOpen) {
+      std::lock_guard<std::mutex> lock(stream->mutex);
+      p->stream.reset(p->state, device->handle, stream->handle);
+    }
+    return s;
+  }
+  {
+    std::lock_guard<std::mutex> lock(stream->error_mutex);
+    if (!stream->error.ok()) {
+      absl::Status s = stream->error;
+      stream->error = absl::OkStatus();
+      return s;
+    }
+  }
+  PluginInstance* p = device->plugin;
+  SyStatusWord word{};
+  if (stream->status_memory.host.p) {
+    std::memcpy(&word, static_cast<char*>(stream->status_memory.host.p) + stream->status_offset, sizeof word);
+  } else {
+    {
+      std::lock_guard<std::mutex> lock(stream->mutex);
+      const SyStatus code = p->memory.copy_out(p->state, device->handle, stream->handle, stream->status_memory.handle,
+                                               stream->status_offset, &word, sizeof word);
+      if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
+      stream->queued.fetch_add(1);
+    }
+    if (absl::Status s = WaitFor(stream, stream->queued.load()); !s.ok()) return s;
+  }
+  if (word.code == 0) return absl::OkStatus();
+  const SyStatusWord clear{};
+  {
+    std::lock_guard<std::mutex> lock(stream->mutex);
+    const SyStatus code = p->memory.copy_in(p->state, device->handle, stream->handle, stream->status_memory.handle,
+                                            stream->status_offset, &clear, sizeof clear);
+    if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
+    stream->queued.fetch_add(1);
+  }
+  const Op* op = OpAt(word.op);
+  return absl::OutOfRangeError(absl::StrFormat("%s: index %d at position %d; want %d to %d on %s",
+                                               op ? op->name : "gather", word.value, word.position, -word.limit,
+                                               word.limit - 1, device->name));
+}
+
+absl::Status Synchronize(SyDevice* device) {
+  if (device->state.load() == SyDevice::kNew) return absl::OkStatus();
+  std::vector<SyStream*> all;
+  {
+    std::lock_guard<std::mutex> lock(device->mutex);
+    for (const auto& s : device->streams) all.push_back(s.get());
+  }
+  absl::Status first;
+  for (SyStream* s : all)
+    if (absl::Status status = Synchronize(s); first.ok()) first = status;
+  return first;
+}
+
+void CloseDevice(SyDevice* device) {
+  const int state = device->state.load();
+  if (state == SyDevice::kOpen || state == SyDevice::kLost) {
+    if (state == SyDevice::kOpen) Synchronize(device).IgnoreError();
+    PluginInstance* p = device->plugin;
+    if (p->has_streams)
+      for (const auto& s : device->streams) p->stream.destroy(p->state, device->handle, s->handle);
+    device->pool.Abandon();
+    p->device_fns.close(p->state, device->handle);
+  }
+  device->state.store(SyDevice::kClosed);
+}
+
+}  // namespace sy

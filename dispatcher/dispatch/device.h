@@ -1,0 +1,129 @@
+// Devices, streams, and the plugin instances that own them. A device is opened on first use. Work on
+// streams gets a sequence number from the host; ticks of the plugin are recorded only when somebody has to
+// wait. Read with tensor/storage.h (who used what last) and dispatch/launch.cc (who waits for whom).
+#ifndef DISPATCHER_DISPATCH_DEVICE_H_
+#define DISPATCHER_DISPATCH_DEVICE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "api/switchyard/sy_plugin.h"
+#include "dispatcher/tensor/pool.h"
+#include "dispatcher/tensor/ref.h"
+
+namespace sy {
+
+struct KernelTable;
+struct OptionValue {
+  std::string name, text, doc, default_text;
+  int64_t type = 0;
+  double min = 0, max = 0;
+};
+
+// One loaded plugin. Its tables are full-size copies in which every missing entry is a stub, so that nothing
+// behind them tests for NULL. Never destroyed: tensors may outlive close().
+struct PluginInstance {
+  std::string name, file, version, reason;
+  uint32_t abi = 0;
+  int32_t state_code = SY_PLUGIN_LOADED;
+  uint32_t flags = 0;
+  void* library = nullptr;
+  void* state = nullptr;
+  bool started = false;
+  SyHost host{};
+  SyDeviceFns device_fns{};
+  SyMemoryFns memory{};
+  SyStreamFns stream{};
+  bool has_device = false, has_streams = false;
+  void (*close_fn)(void*) = nullptr;
+  std::vector<SyKernel> kernels;
+  std::vector<OptionValue> options;
+  std::vector<SyDevice*> devices;
+  std::vector<int32_t> ops;  // ids that it added
+  uint64_t device_node = 0, inode = 0;
+};
+
+}  // namespace sy
+
+// A queue of work on one device. Streams are kept by their device for ever and handed out again, so that
+// bookkeeping may hold plain pointers to them.
+struct SyStream {
+  SyDevice* device = nullptr;
+  uint64_t handle = 0;
+  sy::RefCount refs;
+  std::mutex mutex;                  // held around every call of the plugin on this stream
+  std::atomic<uint64_t> queued{0};   // sequence number of the last work queued
+  uint64_t recorded = 0;             // work up to here is covered by `tick`
+  uint64_t tick = 0;
+  std::atomic<uint64_t> finished{0}; // work up to here is known to be done
+  SyMemory status_memory{};          // one SyStatusWord
+  int64_t status_offset = 0;
+  std::mutex error_mutex;
+  absl::Status error;                // from stream_fail, until the next wait
+  int32_t recent_ops[16] = {};       // ids of the last ops queued, for error texts
+  std::atomic<uint64_t> recent_count{0};
+};
+
+struct SyDevice {
+  std::string name;         // "cuda:1"
+  std::string description;
+  int32_t index = 0;        // within its kind
+  int32_t ordinal = 0;      // within the process
+  int32_t plugin_index = 0;
+  sy::PluginInstance* plugin = nullptr;
+  SyDeviceInfo info{};
+  bool synchronous = true;  // calls are complete when they return
+  uint64_t handle = 0;
+  enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3 };
+  std::atomic<int> state{kNew};
+  std::atomic<int64_t> tensors{0};  // storages alive
+  sy::Pool pool;
+  std::atomic<SyStream*> default_stream{nullptr};
+  std::mutex mutex;                 // opening, closing, making streams
+  std::vector<std::unique_ptr<SyStream>> streams;
+  std::vector<SyStream*> idle_streams;
+  std::atomic<const sy::KernelTable*> kernels{nullptr};
+  int open_pid = 0;
+
+  bool IsHost() const { return info.memory_kinds & SY_MEMORY_HOST_VISIBLE; }
+  int64_t alignment() const { return static_cast<int64_t>(info.buffer_alignment); }
+};
+
+namespace sy {
+
+// Opens the device if it is new; an error if it is lost, closed, or was opened before a fork.
+absl::Status EnsureOpen(SyDevice* device);
+
+// The thread's current stream of an open device.
+SyStream* CurrentStream(SyDevice* device);
+void SetCurrentStream(SyDevice* device, SyStream* stream);  // nullptr: the default
+absl::StatusOr<SyStream*> TakeStream(SyDevice* device);     // one reference
+void DropStream(SyStream* stream);
+
+SyDevice* CurrentDevice();                // the thread's choice, else the default; nullptr if there is none
+void SetCurrentDevice(SyDevice* device);  // nullptr: the default
+
+// Turns a plugin's code into a status with its message; marks the device lost on SY_UNAVAILABLE.
+absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what);
+
+// Waits until work up to `sequence` has finished. Does not look at the status word.
+absl::Status WaitFor(SyStream* stream, uint64_t sequence);
+// Makes later work on `stream` wait for `other`'s work up to `sequence`. The caller holds stream->mutex.
+absl::Status OrderAfter(SyStream* stream, SyStream* other, uint64_t sequence);
+// Waits for all work and reports bad indices and asynchronous errors since the last time.
+absl::Status Synchronize(SyStream* stream);
+absl::Status Synchronize(SyDevice* device);
+
+// Closes an open device for good: waits, drops streams and pool.
+void CloseDevice(SyDevice* device);
+
+}  // namespace sy
+
+#endif  // DISPATCHER_DISPATCH_DEVICE_H_

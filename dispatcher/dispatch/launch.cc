@@ -1,0 +1,392 @@
+#include "dispatcher/dispatch/launch.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "dispatcher/dispatch/runtime.h"
+
+namespace sy {
+
+int CoreByName(std::string_view name) {
+  for (int c = 0; c < kCoreCount; ++c)
+    if (name == kCoreNames[c]) return c;
+  return -1;
+}
+
+void Launch::AddAbsent() {
+  SyView& v = in[in_count];
+  std::memset(&v, 0, sizeof v);
+  v.flags = SY_VIEW_NO_DATA;
+  in_storage[in_count++] = nullptr;
+}
+
+void Coalesce(SyView* const* views, int count) {
+  SyView& lead = *views[0];
+  int kept = 0;
+  for (int d = 0; d < lead.rank; ++d) {
+    if (lead.shape[d] == 1) continue;
+    bool join = kept > 0;
+    for (int i = 0; join && i < count; ++i)
+      join = views[i]->strides[kept - 1] == views[i]->strides[d] * lead.shape[d];
+    for (int i = 0; i < count; ++i) {
+      SyView& v = *views[i];
+      if (join) {
+        v.strides[kept - 1] = v.strides[d];
+      } else {
+        v.strides[kept] = v.strides[d];
+      }
+    }
+    const int64_t size = lead.shape[d];
+    for (int i = count; i-- > 0;) {
+      SyView& v = *views[i];
+      if (join)
+        v.shape[kept - 1] *= size;
+      else
+        v.shape[kept] = size;
+    }
+    if (!join) ++kept;
+  }
+  for (int i = 0; i < count; ++i) views[i]->rank = kept;
+}
+
+namespace {
+
+uint32_t Needs(const SyView& v) {
+  uint32_t needs = 0;
+  if (!(v.flags & SY_VIEW_ALIGNED)) needs |= SY_ACCEPTS_UNALIGNED;
+  if (v.count == 0) return needs | SY_ACCEPTS_EMPTY;
+  if (IsContiguous(v)) return needs;
+  needs |= SY_ACCEPTS_STRIDES;
+  SyView without_broadcast = v;
+  int kept = 0;
+  for (int d = 0; d < v.rank; ++d) {
+    if (v.shape[d] == 1) continue;
+    if (v.strides[d] == 0) {
+      needs |= SY_ACCEPTS_BROADCAST;
+      continue;
+    }
+    if (v.strides[d] < 0) needs |= SY_ACCEPTS_NEGATIVE;
+    without_broadcast.shape[kept] = v.shape[d];
+    without_broadcast.strides[kept++] = v.strides[d];
+  }
+  without_broadcast.rank = kept;
+  without_broadcast.flags = 0;
+  without_broadcast.count = 2;
+  if (SelfOverlaps(without_broadcast)) needs |= SY_ACCEPTS_OVERLAPPING;
+  return needs;
+}
+
+std::string TypeText(const Launch& l) {
+  return l.in_count && l.in[0].dtype ? TypeName(l.in[0].type) : TypeName(l.out[0].type);
+}
+
+}  // namespace
+
+bool Matches(const Kernel& k, const Launch& l, std::string* why) {
+  const SyDeviceInfo& info = l.device->info;
+  int type = l.out_count ? l.out[0].type : 0;
+  for (int i = 0; i < l.in_count; ++i) {
+    if (l.in[i].dtype) {
+      type = l.in[i].type;
+      break;
+    }
+  }
+  if (k.core == kGather || k.core == kScatter) type = l.out[0].type;
+  if (k.fns.dtype ? TypeOf(k.fns.dtype) != type : k.fns.dtypes && !(k.fns.dtypes & SY_T_BIT(type))) {
+    *why = absl::StrCat("no ", TypeName(type));
+    return false;
+  }
+  if (l.program) {
+    for (int w = 0; w < 4; ++w) {
+      if (uint64_t missing = l.program->opcodes[w] & ~info.opcodes[w]) {
+        *why = absl::StrFormat("lacks opcode %d", w * 64 + __builtin_ctzll(missing));
+        return false;
+      }
+    }
+    if (uint64_t missing = l.program->types & ~(info.dtypes_storage | info.dtypes_compute)) {
+      *why = absl::StrCat("no ", TypeSetNames(missing));
+      return false;
+    }
+  } else if (k.core >= 0 && !k.fns.dtype && !k.fns.dtypes) {
+    const uint64_t set = k.core == kCopy ? info.dtypes_storage : info.dtypes_compute;
+    if (!(set & SY_T_BIT(type))) {
+      *why = absl::StrCat("no ", TypeName(type));
+      return false;
+    }
+  }
+  const int max_rank = std::min(k.fns.max_rank ? k.fns.max_rank : SY_MAX_RANK, info.max_rank);
+  for (int i = 0; i < l.in_count; ++i)
+    if (l.in[i].rank > max_rank) {
+      *why = absl::StrFormat("rank %d above %d", l.in[i].rank, max_rank);
+      return false;
+    }
+  if ((l.flags & SY_RUN_DETERMINISTIC) && (k.fns.flags & SY_KERNEL_NONDETERMINISTIC)) {
+    *why = "not deterministic";
+    return false;
+  }
+  return true;
+}
+
+namespace {
+
+// Replaces inputs that the kernel does not take by dense copies, and outputs by dense temporaries.
+struct Fitted {
+  TensorRef in[Launch::kMaxIn];
+  TensorRef out[Launch::kMaxOut];
+  SyView out_view[Launch::kMaxOut];
+  Storage* out_storage[Launch::kMaxOut];
+};
+
+absl::Status CopyView2(Launch& like, const SyView& from, Storage* from_storage, const SyView& to,
+                       Storage* to_storage) {
+  Launch copy;
+  copy.device = like.device;
+  copy.stream = like.stream;
+  copy.op = like.op;
+  copy.AddIn(from, from_storage);
+  copy.AddOut(to, to_storage);
+  SyView* views[] = {&copy.in[0], &copy.out[0]};
+  Coalesce(views, 2);
+  Count(kCounterCopies);
+  return CallCore(kCopy, copy);
+}
+
+absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
+  if (k.fns.accepts == SY_ACCEPTS_ALL || k.core == kCopy) return absl::OkStatus();
+  for (int i = 0; i < l.in_count; ++i) {
+    if (!l.in[i].dtype || !(Needs(l.in[i]) & ~k.fns.accepts)) continue;
+    auto dense = MakeTensor(l.device, l.in[i].type, l.in[i].shape, l.in[i].rank);
+    if (!dense.ok()) return dense.status();
+    if (absl::Status s = CopyView2(l, l.in[i], l.in_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
+      return s;
+    f->in[i] = std::move(*dense);
+    CopyView(&l.in[i], f->in[i]->view);
+    l.in_storage[i] = f->in[i]->storage.get();
+  }
+  for (int i = 0; i < l.out_count; ++i) {
+    if (!(Needs(l.out[i]) & ~k.fns.accepts & ~SY_ACCEPTS_EMPTY)) continue;
+    auto dense = MakeTensor(l.device, l.out[i].type, l.out[i].shape, l.out[i].rank);
+    if (!dense.ok()) return dense.status();
+    f->out_view[i] = l.out[i];
+    f->out_storage[i] = l.out_storage[i];
+    if (k.core == kScatter) {  // the output holds the base
+      if (absl::Status s = CopyView2(l, l.out[i], l.out_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
+        return s;
+    }
+    f->out[i] = std::move(*dense);
+    CopyView(&l.out[i], f->out[i]->view);
+    l.out_storage[i] = f->out[i]->storage.get();
+  }
+  return absl::OkStatus();
+}
+
+std::string Signature(const Launch& l) {
+  std::string s;
+  auto add = [&](const SyView& v) {
+    s.append(reinterpret_cast<const char*>(&v.dtype), 12);
+    s.append(reinterpret_cast<const char*>(v.shape), sizeof(int64_t) * v.rank);
+    s.append(reinterpret_cast<const char*>(v.strides), sizeof(int64_t) * v.rank);
+    const int64_t offset = v.offset % l.device->alignment();
+    s.append(reinterpret_cast<const char*>(&offset), sizeof offset);
+  };
+  s.append(reinterpret_cast<const char*>(&l.device), sizeof l.device);
+  for (int i = 0; i < l.in_count; ++i) add(l.in[i]);
+  for (int i = 0; i < l.out_count; ++i) add(l.out[i]);
+  if (l.program) s.append(reinterpret_cast<const char*>(l.program->hash), 32);
+  if (l.attrs_op && l.attrs == l.attrs_op->defaults.get()) return s + "d";
+  if (l.attrs_op) {
+    for (const SyAttrSpec& a : l.attrs_op->attrs) {
+      const char* p = static_cast<const char*>(l.attrs) + a.offset;
+      if (a.type == SY_ATTR_INTS) {
+        const auto* list = reinterpret_cast<const SyInts*>(p);
+        s.append(reinterpret_cast<const char*>(&list->count), 8);
+        s.append(reinterpret_cast<const char*>(list->data), sizeof(int64_t) * static_cast<size_t>(list->count));
+      } else if (a.type == SY_ATTR_TEXT) {
+        const auto* text = reinterpret_cast<const SyText*>(p);
+        s.append(text->data, static_cast<size_t>(text->length)).push_back('\0');
+      } else {
+        s.append(p, 8);
+      }
+    }
+  } else if (l.attrs) {
+    s.append(static_cast<const char*>(l.attrs), l.attrs_size);
+  }
+  return s;
+}
+
+const PlanEntry* PlanFor(Kernel* k, const SyCall& call, const Launch& l) {
+  std::string key = Signature(l);
+  std::lock_guard<std::mutex> lock(k->plan_mutex);
+  std::unique_ptr<PlanEntry>& entry = k->plans[key];
+  if (!entry) {
+    entry = std::make_unique<PlanEntry>();
+    SyPlan plan{};
+    plan.size = sizeof(SyPlan);
+    entry->code = k->fns.plan(&call, &plan);
+    plan.reason[sizeof(plan.reason) - 1] = 0;
+    if (entry->code != SY_OK) {
+      entry->reason = plan.reason[0] ? plan.reason : LastMessage();
+    } else if (plan.scratch_bytes < 0 || plan.scratch_bytes > (int64_t{1} << 48)) {
+      entry->code = SY_INTERNAL;
+      entry->reason = absl::StrFormat("plan asks for %d bytes of scratch", plan.scratch_bytes);
+    } else {
+      entry->scratch_bytes = plan.scratch_bytes;
+      entry->state = plan.state;
+    }
+  }
+  return entry.get();
+}
+
+// Waits, on the device, for whoever else uses the memory. The caller holds the stream's mutex.
+absl::Status OrderUses(Launch& l) {
+  auto after = [&](const Use& use) {
+    return use.stream && use.stream != l.stream ? OrderAfter(l.stream, use.stream, use.sequence) : absl::OkStatus();
+  };
+  for (int i = 0; i < l.in_count; ++i) {
+    if (!l.in_storage[i]) continue;
+    std::lock_guard<std::mutex> lock(l.in_storage[i]->uses_mutex());
+    if (absl::Status s = after(l.in_storage[i]->uses().writer); !s.ok()) return s;
+  }
+  for (int i = 0; i < l.out_count; ++i) {
+    std::lock_guard<std::mutex> lock(l.out_storage[i]->uses_mutex());
+    Uses& uses = l.out_storage[i]->uses();
+    if (absl::Status s = after(uses.writer); !s.ok()) return s;
+    for (const Use& r : uses.readers)
+      if (absl::Status s = after(r); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+void NoteUses(Launch& l, uint64_t sequence) {
+  const Use mine{l.stream, sequence};
+  for (int i = 0; i < l.in_count; ++i) {
+    if (!l.in_storage[i]) continue;
+    std::lock_guard<std::mutex> lock(l.in_storage[i]->uses_mutex());
+    auto& readers = l.in_storage[i]->uses().readers;
+    auto it = std::find_if(readers.begin(), readers.end(), [&](const Use& u) { return u.stream == l.stream; });
+    if (it != readers.end())
+      it->sequence = sequence;
+    else
+      readers.push_back(mine);
+  }
+  for (int i = 0; i < l.out_count; ++i) {
+    std::lock_guard<std::mutex> lock(l.out_storage[i]->uses_mutex());
+    Uses& uses = l.out_storage[i]->uses();
+    uses.readers.clear();
+    uses.writer = mine;
+  }
+}
+
+absl::Status CallOnStream(Kernel* k, Launch& l, SyCall& call) {
+  std::lock_guard<std::mutex> lock(l.stream->mutex);
+  if (absl::Status s = OrderUses(l); !s.ok()) return s;
+  const SyStatus code = k->fns.run(&call);
+  if (code != SY_OK) return DeviceStatus(l.device, code, k->variant.c_str());
+  const uint64_t sequence = l.stream->queued.load() + 1;
+  l.stream->recent_ops[l.stream->recent_count.fetch_add(1) % 16] = call.op;
+  NoteUses(l, sequence);
+  l.stream->queued.store(sequence, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CallKernel(Kernel* k, Launch& l) {
+  if (l.out_count && l.out[0].count == 0 && !(k->fns.accepts & SY_ACCEPTS_EMPTY)) return absl::OkStatus();
+  Fitted fitted;
+  if (absl::Status s = Fit(*k, l, &fitted); !s.ok()) return s;
+
+  SyCall call;
+  call.size = sizeof(SyCall);
+  call.flags = l.flags & (SY_CALL_DETERMINISTIC | SY_CALL_ALLOW_TF32);
+  call.host = &k->plugin->host;
+  call.state = k->plugin->state;
+  call.device = l.device->handle;
+  call.stream = l.stream->handle;
+  call.id = NextCallId();
+  call.in = l.in;
+  call.out = l.out;
+  call.in_count = l.in_count;
+  call.out_count = l.out_count;
+  call.op = l.op ? l.op->id : -1;
+  call.rev = k->fns.rev;
+  call.attrs = l.attrs;
+  call.attrs_size = l.attrs_size;
+  call.const_count = l.program ? static_cast<uint32_t>(l.program->const_count) : 0;
+  call.program = l.program;
+  call.consts = l.consts;
+  std::atomic<uint64_t>* word = l.word ? l.word : &k->words[l.device->ordinal];
+  call.cache = reinterpret_cast<uint64_t*>(word);
+  call.plan = nullptr;
+  call.scratch = SyRange{};
+  call.status.memory = l.stream->status_memory;
+  call.status.offset = l.stream->status_offset;
+  call.status.bytes = sizeof(SyStatusWord);
+#ifdef SY_ABI_TEST_GROW
+  call.test_grow[0] = call.test_grow[1] = 0;
+#endif
+
+  Ref<Storage> scratch;
+  if (k->fns.plan) {
+    const PlanEntry* plan = PlanFor(k, call, l);
+    if (plan->code != SY_OK)
+      return absl::Status(static_cast<absl::StatusCode>(plan->code),
+                          absl::StrCat(k->variant, ": ", plan->reason));
+    call.plan = plan->state;
+    if (plan->scratch_bytes) {
+      auto memory = Storage::Allocate(l.device, plan->scratch_bytes);
+      if (!memory.ok()) return memory.status();
+      scratch = std::move(*memory);
+      call.scratch = {scratch->memory(), scratch->offset(), plan->scratch_bytes};
+    }
+  }
+
+  Count(kCounterKernels);
+  absl::Status status;
+  if (l.device->synchronous) {
+    const SyStatus code = k->fns.run(&call);
+    if (code != SY_OK) [[unlikely]] status = DeviceStatus(l.device, code, k->variant.c_str());
+  } else {
+    if (scratch && l.out_count < Launch::kMaxOut) {  // ordered like any other memory that is written
+      SyView view{};
+      l.AddOut(view, scratch.get());
+      --call.out_count;
+      call.out_count = l.out_count - 1;
+    }
+    status = CallOnStream(k, l, call);
+    if (scratch) --l.out_count;
+    if (status.ok() && SyncEachCall()) status = Synchronize(l.stream);
+  }
+  if (!status.ok()) [[unlikely]] return status;
+  for (int i = 0; i < l.out_count; ++i) {
+    if (!fitted.out[i]) continue;
+    if (absl::Status s = CopyView2(l, fitted.out[i]->view, fitted.out[i]->storage.get(), fitted.out_view[i],
+                                   fitted.out_storage[i]);
+        !s.ok())
+      return s;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CallCore(Core core, Launch& l) {
+  const KernelTable* table = l.device->kernels.load(std::memory_order_acquire);
+  std::string reasons;
+  for (Kernel* k : table->core[core]) {
+    std::string why;
+    if (!Matches(*k, l, &why)) {
+      absl::StrAppend(&reasons, reasons.empty() ? "" : "; ", k->variant, ": ", why);
+      continue;
+    }
+    absl::Status s = CallKernel(k, l);
+    if (s.code() != absl::StatusCode::kUnimplemented) return s;
+    absl::StrAppend(&reasons, reasons.empty() ? "" : "; ", s.message());
+  }
+  return absl::UnimplementedError(absl::StrFormat("%s: no %s kernel for %s on %s%s",
+                                                  l.op ? l.op->name : kCoreNames[core], kCoreNames[core],
+                                                  TypeText(l), l.device->name,
+                                                  reasons.empty() ? "" : absl::StrCat(" (", reasons, ")")));
+}
+
+}  // namespace sy

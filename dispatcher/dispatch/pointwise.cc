@@ -1,0 +1,422 @@
+// Pointwise ops: the row's formula becomes a scalar program once per combination of types, and runs through
+// the device's `map`. This is the hot path of small tensors: when nothing is new, it allocates the output, fills
+// in three views, and calls the kernel.
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "dispatcher/dispatch/launch.h"
+#include "dispatcher/dispatch/runtime.h"
+
+namespace sy {
+
+// What is known about one op for one combination of types.
+struct PointwiseEntry {
+  uint64_t key[2] = {};
+  const Program* program = nullptr;
+  int out_types[Launch::kMaxOut] = {};
+  int common = 0;
+  // The kernel for one device and the word it keeps for this program. Replaced, never changed, when plugins
+  // come or go: another thread may be using the old one.
+  struct Slot {
+    Kernel* kernel = nullptr;
+    uint32_t generation = 0;
+    std::atomic<uint64_t> word{0};
+  };
+  std::atomic<Slot*> slots[kMaxDevices] = {};
+};
+
+namespace {
+
+constexpr int kNumber = 14, kAbsent = 15;  // in keys, beside SY_T_*
+
+struct Inputs {
+  int kinds[Launch::kMaxIn];   // SY_T_*, kNumber or kAbsent
+  int count = 0;
+  SyDevice* device = nullptr;
+  const SyTensor* first = nullptr;  // first real tensor
+};
+
+absl::Status MixedDevices(const Op& op, const SyTensor* a, const SyTensor* b) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s: inputs on different devices: %s, %s; move one with x.to(\"%s\")", op.name, Describe(a),
+                      Describe(b), a->device->name));
+}
+
+absl::Status Gather(const Op& op, const SyRun& run, Inputs* in) {
+  in->count = run.in_count;
+  for (int i = 0; i < run.in_count; ++i) {
+    const SyTensor* t = run.in[i];
+    if (!t) {
+      in->kinds[i] = kAbsent;
+    } else if (t->IsNumber()) {
+      in->kinds[i] = kNumber;
+    } else {
+      in->kinds[i] = t->view.type;
+      if (!in->first) {
+        in->first = t;
+        in->device = t->device;
+      } else if (t->device != in->device) [[unlikely]] {
+        return MixedDevices(op, in->first, t);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WrongType(const Op& op, const SyRun& run, int type) {
+  std::string given;
+  for (int i = 0; i < run.in_count; ++i) absl::StrAppend(&given, i ? ", " : "", Describe(run.in[i]));
+  return absl::InvalidArgumentError(absl::StrFormat("%s: dtype %s: given %s; want %s", op.name, TypeName(type), given,
+                                                    TypeSetNames(op.spec->dtypes)));
+}
+
+// The common type of the inputs that take part.
+absl::StatusOr<int> CommonType(const Op& op, const SyRun& run, const Inputs& in) {
+  const OpSpec& spec = *op.spec;
+  int common = 0;
+  bool float_number = false, any_number = false;
+  for (int i = 0; i < in.count; ++i) {
+    if (spec.bool_inputs >> i & 1) {
+      if (in.kinds[i] != SY_T_BOOL && in.kinds[i] != kAbsent)
+        return absl::InvalidArgumentError(absl::StrFormat("%s: input %d is %s; want bool: compare it first, x != 0",
+                                                          op.name, i, Describe(run.in[i])));
+      continue;
+    }
+    if (in.kinds[i] == kAbsent) continue;
+    if (in.kinds[i] == kNumber) {
+      any_number = true;
+      float_number |= run.in[i]->number_type == SY_T_F64;
+      continue;
+    }
+    if (spec.types == Types::kFirst && common) continue;
+    const int next = common ? Promote(common, in.kinds[i]) : in.kinds[i];
+    if (!next)
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "%s: no common dtype for %s and %s: no integer holds both; cast one", op.name, Describe(run.in[0]),
+          Describe(run.in[i])));
+    common = next;
+  }
+  if (spec.types == Types::kFirst) return common;
+  if (any_number && float_number && !IsFloat(common)) common = SY_T_F32;
+  if (any_number && (common == 0 || common == SY_T_BOOL)) common = SY_T_I64;
+  if (spec.types == Types::kPromoteFloat && common && !IsFloat(common)) common = SY_T_F32;
+  return common;
+}
+
+std::unique_ptr<PointwiseEntry> Build(const Op& op, const Inputs& in, const Attrs& attrs, int common,
+                                      int variant, const int* out_types) {
+  const OpSpec& spec = *op.spec;
+  const bool logical = spec.types == Types::kLogic || (common == SY_T_BOOL && spec.dtypes == kIntBoolTypes);
+  const int compute = logical ? SY_T_BOOL : ComputeType(common);
+  ProgramBuilder builder;
+  std::vector<S> values;
+  int inputs = 0;
+  std::string label = op.name;
+  for (int i = 0; i < in.count; ++i) {
+    if (in.kinds[i] == kAbsent) {
+      values.push_back(S(0));
+    } else if (in.kinds[i] == kNumber) {
+      ConstSource source;
+      source.kind = ConstSource::kNumberInput;
+      source.type = compute;
+      source.index = i;
+      values.push_back(builder.ConstFrom(source));
+      label += " #";
+    } else {
+      S value = builder.Input(inputs++, in.kinds[i]);
+      values.push_back(spec.bool_inputs >> i & 1 ? value : builder.Cast(value, compute));
+      absl::StrAppend(&label, " ", TypeName(in.kinds[i]));
+    }
+  }
+  Results results = spec.formula(Formula(&builder, std::move(values), &attrs, compute, variant));
+  for (size_t i = 0; i < results.values.size(); ++i) {
+    S& value = results.values[i];
+    if (value.is_literal) value = builder.Const(compute, value.literal);
+    value = builder.Cast(value, out_types[i]);
+  }
+  auto entry = std::make_unique<PointwiseEntry>();
+  entry->program = builder.Finish(results.values, inputs, std::move(label));
+  entry->common = common;
+  std::copy(out_types, out_types + results.values.size(), entry->out_types);
+  return entry;
+}
+
+PointwiseEntry* Find(const Op& op, const uint64_t* key) {
+  const uint64_t hash = (key[0] ^ key[1] * 0x9e3779b97f4a7c15u) * 0x9e3779b97f4a7c15u;
+  for (int probe = 0; probe < Op::kSlots; ++probe) {
+    PointwiseEntry* e = op.entries[(hash + static_cast<uint64_t>(probe)) % Op::kSlots].load(std::memory_order_acquire);
+    if (!e) return nullptr;
+    if (e->key[0] == key[0] && e->key[1] == key[1]) return e;
+  }
+  return nullptr;
+}
+
+// Publishes the entry, or returns the one that another thread was first with. A full table keeps the new
+// entry alive without publishing it.
+PointwiseEntry* Insert(Op* op, std::unique_ptr<PointwiseEntry> entry) {
+  std::lock_guard<std::mutex> lock(op->mutex);
+  if (PointwiseEntry* e = Find(*op, entry->key)) return e;
+  const uint64_t* key = entry->key;
+  const uint64_t hash = (key[0] ^ key[1] * 0x9e3779b97f4a7c15u) * 0x9e3779b97f4a7c15u;
+  for (int probe = 0; probe < Op::kSlots; ++probe) {
+    auto& cell = op->entries[(hash + static_cast<uint64_t>(probe)) % Op::kSlots];
+    if (!cell.load(std::memory_order_relaxed)) {
+      cell.store(entry.get(), std::memory_order_release);
+      break;
+    }
+  }
+  return entry.release();
+}
+
+absl::Status ShapeMismatch(const Op& op, const SyRun& run) {
+  std::string given;
+  for (int i = 0; i < run.in_count; ++i)
+    if (run.in[i] && !run.in[i]->IsNumber()) absl::StrAppend(&given, given.empty() ? "" : ", ", Describe(run.in[i]));
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s: shapes do not broadcast: %s; want equal sizes or 1, counted from the last axis", op.name,
+                      given));
+}
+
+absl::Status Broadcast(const Op& op, const SyRun& run, SyShape* shape) {
+  shape->rank = 0;
+  for (int i = 0; i < run.in_count; ++i) {
+    if (!run.in[i] || run.in[i]->IsNumber()) continue;
+    const SyView& v = run.in[i]->view;
+    if (v.rank > shape->rank) {
+      const int grow = v.rank - shape->rank;
+      std::copy_backward(shape->dims, shape->dims + shape->rank, shape->dims + v.rank);
+      std::fill(shape->dims, shape->dims + grow, 1);
+      shape->rank = v.rank;
+    }
+    const int lead = shape->rank - v.rank;
+    for (int d = 0; d < v.rank; ++d) {
+      int64_t& size = shape->dims[lead + d];
+      if (size == v.shape[d] || v.shape[d] == 1) continue;
+      if (size != 1) return ShapeMismatch(op, run);
+      size = v.shape[d];
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The view as it looks in the output's shape: new leading axes and axes of size 1 get stride 0.
+void ExpandTo(SyView* v, const SyShape& shape) {
+  const int lead = shape.rank - v->rank;
+  if (lead)
+    for (int d = v->rank - 1; d >= 0; --d) {
+      v->shape[lead + d] = v->shape[d];
+      v->strides[lead + d] = v->strides[d];
+    }
+  for (int d = 0; d < shape.rank; ++d) {
+    if (d < lead || v->shape[d] != shape.dims[d]) v->strides[d] = 0;
+    v->shape[d] = shape.dims[d];
+  }
+  v->rank = shape.rank;
+  v->count = CountOf(shape.dims, shape.rank);
+  v->bytes = v->count * TypeBytes(v->type);
+}
+
+void FillConsts(const Program& program, const SyRun& run, const Attrs& attrs, uint64_t* consts) {
+  for (int i = 0; i < program.const_count; ++i) {
+    const ConstSource& c = program.const_sources[static_cast<size_t>(i)];
+    switch (c.kind) {
+      case ConstSource::kLiteral: consts[i] = c.bits; break;
+      case ConstSource::kNumberInput: {
+        const SyTensor* n = run.in[c.index];
+        consts[i] = n->number_type == SY_T_F64 ? BitsOf(c.type, n->number.f64) : BitsOfInt(c.type, n->number.i64);
+        break;
+      }
+      case ConstSource::kFloatAttr: consts[i] = BitsOf(c.type, attrs.Float(c.attr)); break;
+      case ConstSource::kIntAttr: consts[i] = BitsOfInt(c.type, attrs.Int(c.attr)); break;
+      case ConstSource::kIntAttrLow: consts[i] = static_cast<uint32_t>(attrs.Int(c.attr)); break;
+      case ConstSource::kIntAttrHigh: consts[i] = static_cast<uint64_t>(attrs.Int(c.attr)) >> 32; break;
+    }
+  }
+}
+
+PointwiseEntry::Slot* NewSlot(PointwiseEntry* entry, const KernelTable* table, const Launch& l) {
+  auto* slot = new PointwiseEntry::Slot;
+  slot->generation = table->generation;
+  std::string why;
+  for (Kernel* k : table->core[kMap])
+    if (Matches(*k, l, &why)) {
+      slot->kernel = k;
+      break;
+    }
+  entry->slots[l.device->ordinal].store(slot, std::memory_order_release);
+  return slot;
+}
+
+absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& want, SyDevice* device) {
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "%s: output %d given as %s; want %s%s@%s", op.name, i, Describe(out), DtypeName(want.dtype),
+      ShapeText(want.dims, want.rank), device->name));
+}
+
+}  // namespace
+
+absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
+  const OpSpec& spec = *op.spec;
+  const Attrs attrs(&op, attr_data);
+  Inputs in;
+  if (absl::Status s = Gather(op, run, &in); !s.ok()) return s;
+  if (!in.device) {
+    in.device = run.device ? const_cast<SyDevice*>(run.device) : nullptr;
+    for (int i = 0; !in.device && i < op.outs; ++i)
+      if (run.out[i]) in.device = run.out[i]->device;
+    if (!in.device) in.device = CurrentDevice();
+    if (!in.device) return absl::FailedPreconditionError(absl::StrCat(op.name, ": no device is loaded"));
+  }
+  if (absl::Status s = EnsureOpen(in.device); !s.ok()) return s;
+
+  absl::StatusOr<int> common = CommonType(op, run, in);
+  if (!common.ok()) return common.status();
+  int common_type = *common;
+
+  // Shapes and natural types of the outputs.
+  SyShape shapes[Launch::kMaxOut];
+  if (spec.infer) {
+    InferArgs args{op, run.in, run.in_count, attrs, run.dtype, shapes, op.outs};
+    if (absl::Status s = spec.infer(args); !s.ok()) return s;
+    if (!common_type) common_type = TypeOf(shapes[0].dtype);
+  } else {
+    if (absl::Status s = Broadcast(op, run, &shapes[0]); !s.ok()) return s;
+    const bool to_bool = spec.types == Types::kCompare || spec.types == Types::kLogic;
+    shapes[0].dtype = DtypeOf(to_bool ? SY_T_BOOL : common_type);
+    for (int i = 1; i < op.outs; ++i) shapes[i] = shapes[0];
+  }
+  if (!(spec.dtypes & SY_T_BIT(common_type))) return WrongType(op, run, common_type);
+
+  // Given outputs are written in place, in their own dtype where that loses no category.
+  int out_types[Launch::kMaxOut];
+  uint64_t key[2] = {0, 0};
+  for (int i = 0; i < op.outs; ++i) {
+    out_types[i] = TypeOf(shapes[i].dtype);
+    if (const SyTensor* given = run.out[i]) {
+      const SyView& v = given->view;
+      if (given->IsNumber() || given->device != in.device || v.rank != shapes[i].rank ||
+          !std::equal(v.shape, v.shape + v.rank, shapes[i].dims) ||
+          kTypes[v.type].category < kTypes[out_types[i]].category)
+        return BadOut(op, i, given, shapes[i], in.device);
+      if (SelfOverlaps(v))
+        return absl::InvalidArgumentError(absl::StrFormat(
+            "%s: output %d is a view whose elements share memory (%s); write to a contiguous tensor", op.name, i,
+            Describe(given)));
+      out_types[i] = v.type;
+    }
+    key[1] |= static_cast<uint64_t>(out_types[i]) << (4 * i);
+  }
+  const int variant = spec.variant ? spec.variant(attrs) : 0;
+  for (int i = 0; i < in.count; ++i) key[0] |= static_cast<uint64_t>(in.kinds[i]) << (4 * i);
+  key[1] |= static_cast<uint64_t>(variant) << 40 | static_cast<uint64_t>(in.count) << 32 |
+            static_cast<uint64_t>(common_type) << 56 | uint64_t{1} << 63;
+  PointwiseEntry* entry = Find(op, key);
+  if (!entry) [[unlikely]] {
+    auto fresh = Build(op, in, attrs, common_type, variant, out_types);
+    fresh->key[0] = key[0];
+    fresh->key[1] = key[1];
+    entry = Insert(MutableOpAt(op.id), std::move(fresh));
+  }
+
+  TensorRef made[Launch::kMaxOut];
+  for (int i = 0; i < op.outs; ++i) {
+    if (run.out[i]) continue;
+    auto t = MakeTensor(in.device, out_types[i], shapes[i].dims, shapes[i].rank);
+    if (!t.ok()) return t.status();
+    made[i] = std::move(*t);
+  }
+
+  Launch l;
+  l.device = in.device;
+  l.stream = run.stream ? run.stream : CurrentStream(in.device);
+  l.op = l.attrs_op = &op;
+  l.flags = run.flags;
+  l.attrs = attr_data;
+  l.attrs_size = op.attrs_size;
+  l.program = entry->program;
+  uint64_t consts[Launch::kMaxConsts];
+  FillConsts(*entry->program, run, attrs, consts);
+  l.consts = consts;
+  for (int i = 0; i < run.in_count; ++i)
+    if (in.kinds[i] < kNumber) l.AddIn(run.in[i]);
+  // An output that overlaps an input other than element for element is written by way of a temporary.
+  TensorRef detour[Launch::kMaxOut];
+  for (int i = 0; i < op.outs; ++i) {
+    SyTensor* target = run.out[i] ? run.out[i] : made[i].get();
+    if (run.out[i]) {
+      for (int j = 0; j < l.in_count; ++j) {
+        if (l.in_storage[j] != target->storage.get() || !MayOverlap(l.in[j], target->view)) continue;
+        if (SameView(l.in[j], target->view)) continue;
+        auto t = MakeTensor(in.device, out_types[i], shapes[i].dims, shapes[i].rank);
+        if (!t.ok()) return t.status();
+        detour[i] = std::move(*t);
+        break;
+      }
+    }
+    l.AddOut(detour[i] ? detour[i].get() : target);
+  }
+
+  // Make all views one shape, then as few axes as possible.
+  bool plain = !entry->program->uses_index;
+  for (int i = 0; plain && i < l.in_count; ++i)
+    plain = (l.in[i].flags & SY_VIEW_CONTIGUOUS) && l.in[i].count == l.out[0].count;
+  for (int i = 0; plain && i < l.out_count; ++i) plain = l.out[i].flags & SY_VIEW_CONTIGUOUS;
+  if (plain) {
+    auto flatten = [&](SyView& v) {
+      v.rank = 1;
+      v.shape[0] = v.count;
+      v.strides[0] = 1;
+    };
+    for (int i = 0; i < l.in_count; ++i) flatten(l.in[i]);
+    for (int i = 0; i < l.out_count; ++i) flatten(l.out[i]);
+  } else {
+    SyView* views[Launch::kMaxIn + Launch::kMaxOut];
+    int n = 0;
+    for (int i = 0; i < l.out_count; ++i) views[n++] = &l.out[i];
+    for (int i = 0; i < l.in_count; ++i) {
+      ExpandTo(&l.in[i], shapes[0]);
+      views[n++] = &l.in[i];
+    }
+    if (!entry->program->uses_index) Coalesce(views, n);
+    for (int i = 0; i < n; ++i)
+      views[i]->flags = (views[i]->flags & ~SY_VIEW_CONTIGUOUS) | (IsContiguous(*views[i]) ? SY_VIEW_CONTIGUOUS : 0);
+  }
+
+  absl::Status status = absl::UnimplementedError("");
+  const KernelTable* table = in.device->kernels.load(std::memory_order_acquire);
+  if (const std::vector<Kernel*>* named = table->Named(op.id); named && l.in_count == run.in_count) [[unlikely]] {
+    bool uniform = true;
+    for (int i = 0; i < l.in_count; ++i) uniform &= (spec.bool_inputs >> i & 1) || l.in[i].type == common_type;
+    std::string why;
+    const Program* program = std::exchange(l.program, nullptr);
+    if (uniform)
+      for (Kernel* k : *named) {
+        if (!Matches(*k, l, &why)) continue;
+        status = CallKernel(k, l);
+        if (status.code() != absl::StatusCode::kUnimplemented) break;
+      }
+    l.program = program;
+  }
+  if (status.code() == absl::StatusCode::kUnimplemented) {
+    PointwiseEntry::Slot* slot = entry->slots[in.device->ordinal].load(std::memory_order_acquire);
+    if (!slot || slot->generation != table->generation) [[unlikely]] slot = NewSlot(entry, table, l);
+    l.word = &slot->word;
+    status = slot->kernel ? CallKernel(slot->kernel, l) : CallCore(kMap, l);
+    if (slot->kernel && status.code() == absl::StatusCode::kUnimplemented) {
+      l.word = nullptr;
+      status = CallCore(kMap, l);
+    }
+  }
+  if (!status.ok()) [[unlikely]] return status;
+
+  for (int i = 0; i < op.outs; ++i) {
+    if (detour[i])
+      if (absl::Status s = CopyElements(detour[i].get(), run.out[i]); !s.ok()) return s;
+    out[i] = run.out[i] ? run.out[i] : made[i].Leak();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sy

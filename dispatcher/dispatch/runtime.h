@@ -1,0 +1,107 @@
+// The one runtime object's face for the rest of the library: options, counters, the thread's state, random
+// numbers, messages. Global state is here, in the registry of ops and in the list of devices, nowhere else.
+#ifndef DISPATCHER_DISPATCH_RUNTIME_H_
+#define DISPATCHER_DISPATCH_RUNTIME_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "api/switchyard/sy_plugin.h"
+
+namespace sy {
+
+// ---- messages: the text of the last failure on this thread
+
+void SetMessage(std::string_view text);
+const char* LastMessage();
+// Keeps the message and returns the code.
+SyStatus Report(const absl::Status& status);
+absl::Status StatusFrom(SyStatus code, std::string_view text);
+
+// ---- logging
+
+int LogLevel();
+void SetLogLevel(int level);
+void SetLogSink(SyLogFn log, void* context);
+void Log(int level, std::string_view text);
+
+// ---- counters
+
+enum Counter { kCounterOps, kCounterKernels, kCounterCopies, kCounterSyncs, kCounterFallbacks, kCounterCount };
+inline std::atomic<int64_t> counters[kCounterCount];
+// A plain load and store: a lost count under threads is harmless, a locked add on every call is not.
+inline void Count(Counter c) {
+  counters[c].store(counters[c].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+uint64_t NextCallId();
+
+// ---- options
+
+struct Options {
+  std::atomic<bool> sync_each_call{false};
+  std::atomic<int> fallback{1};  // 0: error, 1: on and warn, 2: on, quiet
+  std::atomic<bool> anomaly{false};
+  std::atomic<bool> check{false};
+};
+Options& GetOptions();
+inline bool SyncEachCall() { return GetOptions().sync_each_call.load(std::memory_order_relaxed); }
+absl::Status SetOption(std::string_view name, std::string_view value);
+// False if there is no such option.
+bool GetOption(std::string_view name, std::string* value);
+// The environment's value, empty for privileged processes.
+std::string Environment(const char* name);
+
+// ---- thread pool
+
+int ThreadCount();
+absl::Status SetThreadCount(int count);
+void ParallelFor(int64_t count, int64_t grain, SyRangeFn fn, void* context);
+
+// ---- the thread's state
+
+struct ThreadState {
+  bool grad_mode = true;
+  SyDevice* device = nullptr;
+};
+ThreadState& Thread();
+
+// ---- random numbers
+
+struct RandomState {
+  uint64_t seed, offset;
+};
+RandomState TakeRandom(int64_t elements);  // moves the offset by ceil(elements / 4)
+RandomState PeekRandom();
+void SetRandom(RandomState state);
+
+// ---- devices
+
+// Loads the plugins that are found, once per process; then a no-op.
+void EnsurePlugins();
+std::vector<SyDevice*> AllDevices();
+absl::StatusOr<SyDevice*> FindDevice(std::string_view name);  // ""; the current one
+SyDevice* CpuDevice();                                        // cpu:0, null if it is not loaded
+SyDevice* DeviceByHandle(uint64_t handle);
+
+// The nearest of the names, for "did you mean"; empty if none is near.
+std::string Nearest(std::string_view wrong, const std::vector<std::string>& names);
+
+// ---- fall-backs
+
+struct FallbackRow {
+  int32_t op;
+  std::string device, reason;
+  int64_t count;
+};
+void CountFallback(int32_t op, SyDevice* device, std::string_view reason);
+std::vector<FallbackRow> Fallbacks();
+void ResetFallbacks();
+
+}  // namespace sy
+
+#endif  // DISPATCHER_DISPATCH_RUNTIME_H_

@@ -1,0 +1,142 @@
+// Losses. reduction: "mean", "sum" or "none".
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "dispatcher/ops/op.h"
+
+namespace sy {
+namespace {
+
+using G = const GradArgs&;
+
+Val Reduced(const OpArgs& a, const Val& loss) {
+  const auto how = a.attrs.Text("reduction");
+  if (how == "none") return loss;
+  if (how == "sum") return SumAll(loss);
+  if (how == "mean") return Mean(loss, {}, false);
+  ErrorScope::Fail(absl::InvalidArgumentError(absl::StrCat(
+      a.op.name, ": reduction is \"", absl::string_view(how.data(), how.size()), "\"; want mean, sum or none")));
+  return Val();
+}
+
+// Class scores [n, c] or [n, c, ...] with targets [n] or [n, ...].
+bool CheckClasses(const OpArgs& a) {
+  const Val &x = a[0], &t = a[1];
+  bool fits = x.rank() >= 1 && IsFloat(x.type()) && (t.type() == SY_T_I64 || t.type() == SY_T_I32) &&
+              t.rank() == x.rank() - 1;
+  const int channel = x.rank() == 1 ? 0 : 1;
+  for (int d = 0, e = 0; fits && d < x.rank(); ++d)
+    if (d != channel) fits = x.size(d) == t.size(e++);
+  if (!fits)
+    ErrorScope::Fail(absl::InvalidArgumentError(
+        absl::StrFormat("%s: scores %s, targets %s; want floating [n, classes, ...] and i64 or i32 [n, ...]", a.op.name,
+                        Describe(x.get()), Describe(t.get()))));
+  return fits;
+}
+
+// -log p of the target class, 0 where the target is ignored; and the number of targets that count.
+struct Picked {
+  Val loss, kept;
+};
+Picked Pick(const OpArgs& a, const Val& log_p) {
+  const int channel = log_p.rank() == 1 ? 0 : 1;
+  const Val ignored = EqualTo(a[1], Val(static_cast<int>(a.attrs.Int("ignore_index"))));
+  const Val safe = CastTo(Where(ignored, Val(0), a[1]), SY_T_I64);
+  const Val chosen = Squeeze(Gather(log_p, channel, Unsqueeze(safe, channel)), channel);
+  return {Where(ignored, Val(0.0), -chosen), CastTo(Unary("logical_not", ignored), log_p.type())};
+}
+
+Vals NllLoss(const OpArgs& a) {
+  if (!CheckClasses(a)) return {Val()};
+  const Picked p = Pick(a, a[0]);
+  if (a.attrs.Text("reduction") == "mean") return {SumAll(p.loss) / SumAll(p.kept)};
+  return {Reduced(a, p.loss)};
+}
+
+Vals CrossEntropy(const OpArgs& a) {
+  if (!CheckClasses(a)) return {Val()};
+  AttrBlob along(&OpOf<"log_softmax">());
+  along.Set("dim", a[0].rank() == 1 ? 0 : 1);
+  const Val log_p = Call(OpOf<"log_softmax">(), {a[0]}, &along);
+  if (!log_p) return {Val()};
+  const Picked p = Pick(a, log_p);
+  Val loss = p.loss;
+  if (const double e = a.attrs.Float("label_smoothing"); e != 0) {
+    const int64_t dims[] = {a[0].rank() == 1 ? 0 : 1};
+    loss = loss * Val(1 - e) - Mean(log_p, dims, false) * p.kept * Val(e);
+  }
+  if (a.attrs.Text("reduction") == "mean") return {SumAll(loss) / SumAll(p.kept)};
+  return {Reduced(a, loss)};
+}
+
+// (softmax - target) * g, in one go for the common case; differentiable again through softmax.
+Grads CrossEntropyGrad(G g) {
+  const int channel = g.shape(0).size() == 1 ? 0 : 1;
+  AttrBlob along(&OpOf<"softmax">());
+  along.Set("dim", channel);
+  const Val p = Call(OpOf<"softmax">(), {g.x(0)}, &along), target = g.x(1);
+  if (!p || !target) return {Val(), Val()};
+  const int64_t classes = p.size(channel);
+  const Val ignored = EqualTo(target, Val(static_cast<int>(g.attrs.Int("ignore_index"))));
+  const Val kept = CastTo(Unary("logical_not", ignored), p.type());
+  std::vector<int64_t> shape(static_cast<size_t>(p.rank()), 1);
+  shape[static_cast<size_t>(channel)] = classes;
+  AttrBlob range(&OpOf<"arange">());
+  range.Set("end", static_cast<double>(classes));
+  const Val index = Reshape(Make(OpOf<"arange">(), p.get()->device, SY_T_I64, range), shape);
+  const Val hit = EqualTo(Unsqueeze(target, channel), index);
+  const double e = g.attrs.Float("label_smoothing");
+  const Val smooth = Where(hit, Val(1 - e + e / static_cast<double>(classes)), Val(e / static_cast<double>(classes)));
+  Val scale = kept;
+  const auto how = g.attrs.Text("reduction");
+  if (how == "mean") scale = kept / SumAll(kept);
+  return {(p - CastTo(smooth, p.type())) * Unsqueeze(scale * g.dy(), channel), Val()};
+}
+
+const OpSpec kRows[] = {
+    {.name = "bce_with_logits", .doc = "Binary cross entropy of sigmoid(x) with t: max(x, 0) - x t + log1p(exp(-|x|)).",
+     .in_min = 2, .in_max = 2, .attrs = {TextAttr("reduction", "mean")}, .dtypes = kFloatTypes,
+     .composite = [](const OpArgs& a) -> Vals {
+       return {Reduced(a, Unary("relu", a[0]) - a[0] * a[1] + Unary("log1p", Unary("exp", -Unary("abs", a[0]))))};
+     },
+     .grad = [](G g) -> Grads {
+       const auto how = g.attrs.Text("reduction");
+       const Val x = g.x(0), t = g.x(1);
+       Val dx = (Unary("sigmoid", x) - t) * g.dy(), dt = -x * g.dy();
+       if (how == "mean" && dx) {
+         const Val n(static_cast<double>(dx.view().count));
+         dx = dx / n;
+         dt = dt / n;
+       }
+       return {g.wants(0) ? SumTo(dx, g.shape(0)) : Val(), g.wants(1) ? SumTo(dt, g.shape(1)) : Val()};
+     },
+     .saves = kSaveAllX, .tolerance = Tolerance::kComposite},
+    {.name = "cross_entropy", .doc = "-log softmax(scores)[target], scores [n, classes, ...], targets [n, ...]; targets "
+                                     "equal to ignore_index do not count.",
+     .in_min = 2, .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100), Float("label_smoothing", 0)},
+     .composite = CrossEntropy, .grad = CrossEntropyGrad, .saves = kSaveAllX, .tolerance = Tolerance::kComposite},
+    {.name = "l1_loss", .doc = "|a - b|.", .in_min = 2, .in_max = 2, .attrs = {TextAttr("reduction", "mean")},
+     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("abs", a[0] - a[1]))}; }, .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "mse_loss", .doc = "(a - b)^2.", .in_min = 2, .in_max = 2, .attrs = {TextAttr("reduction", "mean")},
+     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("square", a[0] - a[1]))}; }, .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "nll_loss", .doc = "-log_p[target], log_p [n, classes, ...], targets [n, ...].", .in_min = 2, .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100)}, .composite = NllLoss, .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "smooth_l1_loss", .doc = "0.5 d^2 / beta where |d| < beta, else |d| - beta / 2; d = a - b.", .in_min = 2,
+     .in_max = 2, .attrs = {TextAttr("reduction", "mean"), Float("beta", 1)},
+     .composite = [](const OpArgs& a) -> Vals {
+       const Val d = Unary("abs", a[0] - a[1]);
+       const double beta = a.attrs.Float("beta");
+       if (beta == 0) return {Reduced(a, d)};
+       return {Reduced(a, Where(d < Val(beta), d * d * Val(0.5 / beta), d - Val(beta / 2)))};
+     },
+     .grad = kAutoGrad, .tolerance = Tolerance::kComposite},
+};
+
+}  // namespace
+
+std::span<const OpSpec> LossRows() { return kRows; }
+
+}  // namespace sy

@@ -1,0 +1,215 @@
+// Reductions over axes: `dims` empty means all. Sums and products of integers are i64.
+#include "dispatcher/ops/op.h"
+
+#include <algorithm>
+
+namespace sy {
+namespace {
+
+using X = const Formula&;
+using G = const GradArgs&;
+
+// A value with the reduced axes kept, expanded to the input's shape.
+Val Back(G g, const Val& v) {
+  if (!v) return v;
+  std::vector<int64_t> kept(g.shape(0).begin(), g.shape(0).end());
+  const int rank = static_cast<int>(kept.size());
+  const auto dims = g.attrs.List("dims");
+  for (int64_t d : dims)
+    if (rank) kept[static_cast<size_t>(d < 0 ? d + rank : d)] = 1;
+  if (dims.empty()) std::fill(kept.begin(), kept.end(), 1);
+  return Expand(Reshape(v, kept), g.shape(0));
+}
+
+// The same for an op along one axis.
+Val BackDim(G g, const Val& v) {
+  std::vector<int64_t> kept(g.shape(0).begin(), g.shape(0).end());
+  int64_t d = g.attrs.Int("dim");
+  if (d < 0) d += static_cast<int64_t>(kept.size());
+  if (!kept.empty()) kept[static_cast<size_t>(d)] = 1;
+  return Reshape(v, kept);
+}
+
+int64_t Elements(G g) {
+  int64_t n = 1;
+  for (int64_t s : g.shape(0)) n *= s;
+  int64_t m = 1;
+  for (int d = 0; d < g.out_shapes[0].rank; ++d) m *= g.out_shapes[0].dims[d];
+  return m ? n / m : 0;
+}
+
+// g shared out among the elements that equal the extreme.
+Grads ExtremeGrad(G g) {
+  const Val hit = EqualTo(g.x(0), Back(g, g.y()));
+  const Val count = Sum(CastTo(hit, g.dy().type()), g.attrs.List("dims"), true);
+  return {Where(hit, Back(g, g.dy()), Val(0.0)) / count};
+}
+
+Grads PickGrad(G g) {  // max_dim, min_dim: to the element that the index names
+  if (!g.dy()) return {Val()};
+  int64_t d = g.attrs.Int("dim");
+  if (d < 0) d += std::max<int64_t>(1, static_cast<int64_t>(g.shape(0).size()));
+  const Val zeros = Zeros(g.shape(0), g.dy().type(), g.dy().get()->device);
+  if (g.shape(0).empty()) return {g.dy()};
+  return {ScatterAdd(zeros, static_cast<int>(d), BackDim(g, g.y(1)), BackDim(g, g.dy()))};
+}
+
+int64_t CountOver(const Val& x, Dims dims) {
+  if (dims.empty()) return x.view().count;
+  int64_t n = 1;
+  for (int64_t d : dims) n *= x.size(static_cast<int>(d));
+  return n;
+}
+
+// Two passes: the mean, then the squared deviations from it.
+Vals Variance(const OpArgs& a) {
+  const auto dims = a.attrs.List("dims");
+  const Val mean = Mean(a[0], dims, true);
+  if (!mean) return {Val()};
+  const Val d = a[0] - mean;
+  const double n = static_cast<double>(CountOver(a[0], dims)) - static_cast<double>(a.attrs.Int("correction"));
+  return {Sum(d * d, dims, a.attrs.Flag("keepdim")) / Val(n > 0 ? n : 0.0)};
+}
+
+Vals LogSumExp(const OpArgs& a) {
+  const auto dims = a.attrs.List("dims");
+  const Val top = Amax(a[0], dims, true);
+  if (!top) return {Val()};
+  // Infinite maxima would give inf - inf: subtract 0 there.
+  const Val safe = Where(Unary("isfinite", top), top, Val(0.0));
+  const Val sum = Sum(Unary("exp", a[0] - safe), dims, a.attrs.Flag("keepdim"));
+  return {Unary("log", sum) + (a.attrs.Flag("keepdim") ? safe : Reshape(safe, sum.shape()))};
+}
+
+Vals Norm(const OpArgs& a) {
+  const auto dims = a.attrs.List("dims");
+  const bool keep = a.attrs.Flag("keepdim");
+  const double p = a.attrs.Float("p");
+  const Val x = Unary("abs", a[0]);
+  if (p == 2) return {Unary("sqrt", Sum(a[0] * a[0], dims, keep))};
+  if (p == 1) return {Sum(x, dims, keep)};
+  if (p == __builtin_inf()) return {Amax(x, dims, keep)};
+  if (p == 0) return {Sum(CastTo(x > Val(0.0), a[0].type()), dims, keep)};
+  const Op& pow = OpOf<"pow">();
+  return {Call(pow, {Sum(Call(pow, {x, Val(p)}), dims, keep), Val(1 / p)})};
+}
+
+Grads NormGrad(G g) {
+  const double p = g.attrs.Float("p");
+  const Val x = g.x(0), y = Back(g, g.y()), dy = Back(g, g.dy());
+  if (p == 2) return {Where(EqualTo(y, Val(0)), Val(0.0), dy * x / y)};
+  if (p == 1) return {dy * Unary("sign", x)};
+  if (p == 0) return {ZerosLike(x)};
+  if (p == __builtin_inf()) {
+    const Val hit = EqualTo(Unary("abs", x), y);
+    const Val count = Sum(CastTo(hit, x.type()), g.attrs.List("dims"), true);
+    return {Where(hit, dy * Unary("sign", x), Val(0.0)) / count};
+  }
+  const Op& pow = OpOf<"pow">();
+  const Val ratio = Where(EqualTo(y, Val(0)), Val(0.0), Unary("abs", x) / y);
+  return {dy * Unary("sign", x) * Call(pow, {ratio, Val(p - 1)})};
+}
+
+// Product of the others along the reduced axes, right with zeros: exclusive products from both ends.
+Grads ProdGrad(G g) {
+  const int rank = static_cast<int>(g.shape(0).size());
+  if (rank == 0) return {g.dy()};
+  std::vector<int64_t> dims(g.attrs.List("dims").begin(), g.attrs.List("dims").end());
+  if (dims.empty())
+    for (int d = 0; d < rank; ++d) dims.push_back(d);
+  std::vector<int64_t> order, inverse(static_cast<size_t>(rank)), shape;
+  for (int d = 0; d < rank; ++d)
+    if (std::none_of(dims.begin(), dims.end(), [&](int64_t r) { return (r < 0 ? r + rank : r) == d; })) {
+      order.push_back(d);
+      shape.push_back(g.shape(0)[static_cast<size_t>(d)]);
+    }
+  for (int64_t r : dims) order.push_back(r < 0 ? r + rank : r);
+  for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+  const Val moved = Permute(g.x(0), order);
+  int64_t joined = 1;
+  for (int64_t r : dims) joined *= g.shape(0)[static_cast<size_t>(r < 0 ? r + rank : r)];
+  shape.push_back(joined);
+  const Val flat = Reshape(moved, shape);
+  if (!flat) return {Val()};
+  AttrBlob before(&OpOf<"cumprod">()), after(&OpOf<"cumprod">());
+  before.Set("dim", -1).Set("exclusive", true);
+  after.Set("dim", -1).Set("exclusive", true).Set("reverse", true);
+  const Val others = Call(OpOf<"cumprod">(), {flat}, &before) * Call(OpOf<"cumprod">(), {flat}, &after);
+  const Val back = Permute(Reshape(others, moved.shape()), inverse);
+  return {back * Back(g, g.dy())};
+}
+
+constexpr ReduceDef kSum{.combiner = SY_COMBINE_SUM, .widen_ints = true};
+
+const OpSpec kRows[] = {
+    {.name = "all", .doc = "Every element is not zero.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_AND, .to_bool = true}, .grad = kNoGrad, .tolerance = Tolerance::kExact},
+    {.name = "amax", .doc = "Largest element; NaN wins.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_MAX}, .grad = ExtremeGrad, .saves = SaveX(0) | SaveY(),
+     .tolerance = Tolerance::kExact},
+    {.name = "amin", .doc = "Smallest element; NaN wins.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_MIN}, .grad = ExtremeGrad, .saves = SaveX(0) | SaveY(),
+     .tolerance = Tolerance::kExact},
+    {.name = "any", .doc = "Some element is not zero.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_OR, .to_bool = true}, .grad = kNoGrad, .tolerance = Tolerance::kExact},
+    {.name = "argmax", .doc = "Index of the largest element along an axis, the first of equals; NaN wins.",
+     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMAX, .index_only = true},
+     .grad = kNoGrad, .tolerance = Tolerance::kExact},
+    {.name = "argmin", .doc = "Index of the smallest element along an axis, the first of equals; NaN wins.",
+     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMIN, .index_only = true},
+     .grad = kNoGrad, .tolerance = Tolerance::kExact},
+    {.name = "count_nonzero", .doc = "Number of elements that are not zero.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_SUM,
+                .before = [](X x) -> Results { return CastTo(Ne(x[0], 0), SY_T_I64); }, .widen_ints = true},
+     .grad = kNoGrad, .tolerance = Tolerance::kExact},
+    {.name = "logsumexp", .doc = "log(sum(exp(x))), without overflow.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)}, .dtypes = kFloatTypes, .composite = LogSumExp,
+     .grad = [](G g) -> Grads { return {Back(g, g.dy()) * Unary("exp", g.x(0) - Back(g, g.y()))}; },
+     .saves = SaveX(0) | SaveY(), .tolerance = Tolerance::kComposite},
+    {.name = "max_dim", .doc = "Largest element along an axis, and its index.", .outs = 2,
+     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMAX}, .grad = PickGrad,
+     .saves = SaveY(1), .tolerance = Tolerance::kExact},
+    {.name = "mean", .doc = "Arithmetic mean; accumulated as sum is.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .dtypes = kFloatTypes,
+     .composite = [](const OpArgs& a) -> Vals {
+       const int type = a[0].type();
+       if (!IsFloat(type)) {
+         ErrorScope::Fail(absl::InvalidArgumentError("mean: dtype of " + Describe(a[0].get()) +
+                                                     " is not floating; cast it first"));
+         return {Val()};
+       }
+       AttrBlob sum(&OpOf<"sum">());
+       sum.Set("dims", a.attrs.List("dims")).Set("keepdim", a.attrs.Flag("keepdim"));
+       sum.Set("dtype", static_cast<int64_t>(DtypeOf(ComputeType(type))));  // one rounding, at the end
+       const Val total = Call(OpOf<"sum">(), {a[0]}, &sum);
+       return {CastTo(total / Val(static_cast<double>(CountOver(a[0], a.attrs.List("dims")))), type)};
+     },
+     .grad = [](G g) -> Grads { return {Back(g, g.dy() / Val(static_cast<double>(Elements(g))))}; },
+     .tolerance = Tolerance::kSum},
+    {.name = "min_dim", .doc = "Smallest element along an axis, and its index.", .outs = 2,
+     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMIN}, .grad = PickGrad,
+     .saves = SaveY(1), .tolerance = Tolerance::kExact},
+    {.name = "norm", .doc = "(sum |x|^p)^(1/p); p may be 0 and inf.",
+     .attrs = {Float("p", 2), Ints("dims", ""), Bool("keepdim", false)}, .dtypes = kFloatTypes, .composite = Norm,
+     .grad = NormGrad, .saves = SaveX(0) | SaveY(), .tolerance = Tolerance::kComposite},
+    {.name = "prod", .doc = "Product.", .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")},
+     .reduce = {.combiner = SY_COMBINE_PROD, .widen_ints = true}, .grad = ProdGrad, .saves = SaveX(0),
+     .tolerance = Tolerance::kSum},
+    {.name = "std", .doc = "Square root of var.", .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
+     .dtypes = kFloatTypes,
+     .composite = [](const OpArgs& a) -> Vals { return {Unary("sqrt", Variance(a)[0])}; }, .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "sum", .doc = "Sum, in blocks; f16 and bf16 accumulate in f32.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")}, .reduce = kSum,
+     .grad = [](G g) -> Grads { return {Back(g, g.dy())}; }, .tolerance = Tolerance::kSum},
+    {.name = "var", .doc = "Mean squared deviation, divided by n - correction.",
+     .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)}, .dtypes = kFloatTypes,
+     .composite = Variance, .grad = kAutoGrad, .tolerance = Tolerance::kComposite},
+};
+
+}  // namespace
+
+std::span<const OpSpec> ReduceRows() { return kRows; }
+
+}  // namespace sy

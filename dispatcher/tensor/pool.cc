@@ -1,0 +1,241 @@
+#include "dispatcher/tensor/pool.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_format.h"
+#include "dispatcher/dispatch/device.h"
+
+namespace sy {
+namespace {
+
+// Free small blocks of one thread, for the first few devices whose calls are complete when they return.
+// A pool that is abandoned moves to a new epoch, which empties these without looking at the blocks.
+struct ThreadCache {
+  static constexpr int kDevices = 4, kClasses = 65, kKeep = 64;
+  struct PerDevice {
+    Pool* pool = nullptr;
+    SyDevice* device = nullptr;
+    Block* top[kClasses] = {};
+    int count[kClasses] = {};
+  };
+  PerDevice device[kDevices];
+  ~ThreadCache();
+};
+
+thread_local bool cache_gone = false;
+thread_local ThreadCache cache;
+
+ThreadCache::ThreadCache::~ThreadCache() {
+  cache_gone = true;
+  for (PerDevice& d : device)
+    for (Block* b : d.top)
+      while (b) {
+        Block* next = b->next_free;
+        if (d.device->state.load() == SyDevice::kOpen) d.pool->Give(b);
+        b = next;
+      }
+}
+
+}  // namespace
+
+int64_t Pool::Rounded(int64_t bytes) const {
+  const int64_t unit = std::max<int64_t>(64, device_->alignment());
+  const int64_t wanted = std::max<int64_t>(bytes, 1);
+  if (wanted >= kLarge) return (wanted + 4095) / 4096 * 4096;
+  return (wanted + unit - 1) / unit * unit;
+}
+
+void Pool::Count(int64_t bytes) {
+  const int64_t now = live_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  if (now > peak_.load(std::memory_order_relaxed)) peak_.store(now, std::memory_order_relaxed);
+}
+
+absl::Status Pool::Take(int64_t bytes, Block** out_block) {
+  const int64_t size = Rounded(bytes);
+  if (size <= kSmall && device_->ordinal < ThreadCache::kDevices && device_->synchronous && !cache_gone) {
+    ThreadCache::PerDevice& mine = cache.device[device_->ordinal];
+    Block*& top = mine.top[size / 64];
+    if (top && mine.pool == this) {
+      *out_block = top;
+      top = top->next_free;
+      --mine.count[size / 64];
+      Count((*out_block)->bytes);
+      return absl::OkStatus();
+    }
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (absl::Status s = TakeLocked(size, out_block); !s.ok()) return s;
+  }
+  Count((*out_block)->bytes);
+  return absl::OkStatus();
+}
+
+absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
+  if (size <= kSmall) {
+    Block*& top = small_[size / 64];
+    if (top) {
+      *out_block = top;
+      top = top->next_free;
+      (*out_block)->free = false;
+      return absl::OkStatus();
+    }
+  }
+  Block key;
+  key.bytes = size;
+  auto it = free_.lower_bound(&key);
+  // A block much larger than what is wanted is kept for what needs it, unless it can be split.
+  Block* block = nullptr;
+  if (it != free_.end() && ((*it)->segment->small || (*it)->bytes <= size + size / 4)) {
+    block = *it;
+    free_.erase(it);
+  } else if (absl::Status s = NewSegment(size, &block); !s.ok()) {
+    return s;
+  }
+  block->free = false;
+  if (block->segment->small && block->bytes - size >= 64) {
+    Block* rest = new Block;
+    rest->memory = block->memory;
+    rest->offset = block->offset + size;
+    rest->bytes = block->bytes - size;
+    rest->segment = block->segment;
+    rest->before = block;
+    rest->after = block->after;
+    if (rest->after) rest->after->before = rest;
+    block->after = rest;
+    block->bytes = size;
+    rest->uses = block->uses;
+    rest->free = true;
+    free_.insert(rest);
+  }
+  *out_block = block;
+  return absl::OkStatus();
+}
+
+absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
+  const bool small = size < kLarge;
+  int64_t bytes = small ? kSegment : size;
+  const uint64_t limit = device_->info.max_alloc_bytes;
+  if (limit && static_cast<uint64_t>(bytes) > limit) bytes = size;
+  if (limit && static_cast<uint64_t>(bytes) > limit)
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "%s: %d bytes wanted, the largest allocation is %d", device_->name, size, limit));
+  SyAllocation a{};
+  a.size = sizeof(SyAllocation);
+  PluginInstance* p = device_->plugin;
+  allocations_.fetch_add(1, std::memory_order_relaxed);
+  SyStatus code = p->memory.alloc(p->state, device_->handle, bytes, SY_MEMORY_DEVICE, &a);
+  if (code == SY_RESOURCE_EXHAUSTED) {  // give back what is idle and ask once more
+    for (Segment* s : segments_) (void)s;
+    a = {};
+    a.size = sizeof(SyAllocation);
+    code = p->memory.alloc(p->state, device_->handle, small ? size : bytes, SY_MEMORY_DEVICE, &a);
+    bytes = small ? size : bytes;
+  }
+  if (code != SY_OK) return DeviceStatus(device_, code, "alloc");
+  if (a.memory.handle == 0 || static_cast<int64_t>(a.bytes) < bytes ||
+      (a.memory.address % std::max<uint64_t>(1, device_->info.buffer_alignment)) != 0) {
+    return absl::InternalError(absl::StrFormat(
+        "%s: plugin %s: alloc of %d bytes gave handle %d, %d bytes, address 0x%x; want a handle, at least the "
+        "bytes asked, an address that is a multiple of %d",
+        device_->name, p->name, bytes, a.memory.handle, a.bytes, a.memory.address, device_->info.buffer_alignment));
+  }
+  auto* segment = new Segment{a.memory, bytes, small};
+  segments_.push_back(segment);
+  reserved_ += bytes;
+  auto* block = new Block;
+  block->memory = a.memory;
+  block->bytes = bytes;
+  block->segment = segment;
+  *out_block = block;
+  return absl::OkStatus();
+}
+
+void Pool::Give(Block* block) {
+  live_.fetch_sub(block->bytes, std::memory_order_relaxed);
+  const int64_t size = block->bytes;
+  if (size <= kSmall && device_->ordinal < ThreadCache::kDevices && device_->synchronous && !cache_gone) {
+    ThreadCache::PerDevice& mine = cache.device[device_->ordinal];
+    if (mine.pool != this) {
+      mine = {};
+      mine.pool = this;
+      mine.device = device_;
+    }
+    if (mine.count[size / 64] < ThreadCache::kKeep) {
+      block->next_free = mine.top[size / 64];
+      mine.top[size / 64] = block;
+      ++mine.count[size / 64];
+      return;
+    }
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  block->free = true;
+  if (size <= kSmall) {  // kept whole: the same sizes come again
+    block->next_free = small_[size / 64];
+    small_[size / 64] = block;
+    return;
+  }
+  // Join free neighbours that are not in the small lists.
+  auto join = [&](Block* left, Block* right) {
+    left->bytes += right->bytes;
+    left->after = right->after;
+    if (left->after) left->after->before = left;
+    if (right->uses.writer.stream) left->uses.readers.push_back(right->uses.writer);
+    for (const Use& u : right->uses.readers) left->uses.readers.push_back(u);
+    delete right;
+  };
+  if (Block* r = block->after; r && r->free && r->bytes > kSmall) {
+    free_.erase(r);
+    join(block, r);
+  }
+  if (Block* l = block->before; l && l->free && l->bytes > kSmall) {
+    free_.erase(l);
+    join(l, block);
+    block = l;
+  }
+  free_.insert(block);
+}
+
+void Pool::Trim() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  PluginInstance* p = device_->plugin;
+  for (auto it = free_.begin(); it != free_.end();) {
+    Block* b = *it;
+    if (b->before || b->after) {
+      ++it;
+      continue;
+    }
+    it = free_.erase(it);
+    p->memory.free(p->state, device_->handle, b->segment->memory.handle);
+    reserved_ -= b->segment->bytes;
+    segments_.erase(std::find(segments_.begin(), segments_.end(), b->segment));
+    delete b->segment;
+    delete b;
+  }
+}
+
+void Pool::Abandon() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  PluginInstance* p = device_->plugin;
+  const bool alive = device_->state.load() == SyDevice::kOpen;
+  for (Segment* s : segments_) {
+    if (alive) p->memory.free(p->state, device_->handle, s->memory.handle);
+    delete s;
+  }
+  segments_.clear();
+  free_.clear();
+  for (Block*& b : small_) b = nullptr;
+  reserved_ = 0;
+}
+
+void Pool::Report(SyMemoryReport* report) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const int64_t live = live_.load();
+  SY_SET(report, live_bytes, static_cast<uint64_t>(live));
+  SY_SET(report, peak_bytes, static_cast<uint64_t>(peak_.load()));
+  SY_SET(report, pooled_bytes, static_cast<uint64_t>(std::max<int64_t>(0, reserved_ - live)));
+  SY_SET(report, allocations, allocations_.load());
+}
+
+}  // namespace sy

@@ -1,0 +1,98 @@
+// The caching allocator of one device. Freed blocks stay mapped and are used again; a block carries the
+// record of who used it last, so that a new owner on another stream is ordered behind the old one by the
+// same rule that orders tensors. Thread-safe.
+#ifndef DISPATCHER_TENSOR_POOL_H_
+#define DISPATCHER_TENSOR_POOL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "api/switchyard/sy_plugin.h"
+
+namespace sy {
+
+// Work on a stream that touched some memory: everything up to `sequence`.
+struct Use {
+  SyStream* stream = nullptr;
+  uint64_t sequence = 0;
+};
+
+// Last writer and the readers since, for devices with streams.
+struct Uses {
+  Use writer;
+  absl::InlinedVector<Use, 2> readers;
+};
+
+struct Segment;
+
+// A piece of a segment.
+struct Block {
+  SyMemory memory{};     // of the segment
+  int64_t offset = 0;    // of the block in it
+  int64_t bytes = 0;     // usable
+  Segment* segment = nullptr;
+  Block* before = nullptr;  // neighbours in the segment
+  Block* after = nullptr;
+  Block* next_free = nullptr;
+  bool free = false;
+  Uses uses;
+};
+
+// One allocation of the plugin.
+struct Segment {
+  SyMemory memory{};
+  int64_t bytes = 0;
+  bool small = false;
+};
+
+class Pool {
+ public:
+  void Init(SyDevice* device) { device_ = device; }
+
+  // bytes >= 0. The block's uses are those of its former owners.
+  absl::Status Take(int64_t bytes, Block** out_block);
+  void Give(Block* block);
+
+  // Frees whole segments that nobody uses. The caller has made the device idle.
+  void Trim();
+  // Forgets everything without calling the plugin, for a device that is gone.
+  void Abandon();
+
+  void Report(SyMemoryReport* report) const;
+
+ private:
+  static constexpr int64_t kSmall = 4096;           // up to here: exact size classes, thread caches
+  static constexpr int kSmallClasses = 65;          // multiples of 64
+  static constexpr int64_t kSegment = 2 << 20;      // small and middle blocks are cut from these
+  static constexpr int64_t kLarge = 1 << 20;        // from here: segments of their own
+
+  struct BySize {
+    bool operator()(const Block* a, const Block* b) const {
+      return a->bytes != b->bytes ? a->bytes < b->bytes : a < b;
+    }
+  };
+
+  int64_t Rounded(int64_t bytes) const;
+  absl::Status NewSegment(int64_t bytes, Block** out_block);
+  absl::Status TakeLocked(int64_t bytes, Block** out_block);
+  void Count(int64_t bytes);
+
+  SyDevice* device_ = nullptr;
+  mutable std::mutex mutex_;
+  Block* small_[kSmallClasses] = {};       // free blocks by class
+  std::set<Block*, BySize> free_;          // free blocks above kSmall
+  std::vector<Segment*> segments_;
+  std::atomic<int64_t> live_{0}, peak_{0};
+  int64_t reserved_ = 0;
+  std::atomic<uint64_t> allocations_{0};
+};
+
+}  // namespace sy
+
+#endif  // DISPATCHER_TENSOR_POOL_H_
