@@ -199,9 +199,11 @@ typedef struct SyOpInfo {
   uint32_t attr_size;   // bytes from one SyAttrSpec to the next
   uint32_t attrs_size;  // bytes of the attribute struct
   int32_t pointwise;    // 1: runs as a scalar program through `map`
+  int32_t out_main;     // outputs that a program wants; those behind serve the gradient. -1: all
+  int32_t optional_from;  // inputs from here on may be NULL; -1: none
   SY_TEST_GROW
 } SyOpInfo;
-SY_CHECK_SIZE(SyOpInfo, 64);
+SY_CHECK_SIZE(SyOpInfo, 72);
 
 #define SY_RUN_DETERMINISTIC 1u  // refuse kernels that are not deterministic
 #define SY_RUN_ALLOW_TF32 2u     // f32 products may round their inputs to TF32
@@ -364,6 +366,9 @@ SY_API uint32_t sy_abi(void);
 // wanted. "" if nothing has failed. Valid until the next call on this thread. Never NULL.
 SY_API const char* sy_last_message(void);
 
+// Sets this thread's message and returns `code`: for callbacks (hooks, custom functions) that fail.
+SY_API SyStatus sy_fail(SyStatus code, const char* text);
+
 // "INVALID_ARGUMENT" for 3, and so on; "UNKNOWN" for numbers that are none.
 SY_API const char* sy_status_name(SyStatus status);
 
@@ -487,6 +492,11 @@ SY_API SyStatus sy_tensor_item_i64(const SyTensor* tensor, int64_t* out_value);
 
 // The tensor on another device; the same tensor where it is there already. Differentiable.
 SY_API SyStatus sy_tensor_to(SyTensor* tensor, const char* device, SyTensor** out_tensor);
+
+// `tensor` becomes another name for `data`'s memory, shape, dtype and device, and keeps requires_grad, its gradient
+// (moved along) and hooks: how a module's parameters move to a device or take loaded values while optimizers
+// hold them. Leaves only; no other thread may use `tensor` meanwhile.
+SY_API SyStatus sy_tensor_set_data(SyTensor* tensor, SyTensor* data);
 
 // "f32[64,128]@cuda:0" into buf (always ended with 0, cut where it does not fit). Returns the full length.
 SY_API int32_t sy_tensor_describe(const SyTensor* tensor, char* buf, int32_t bytes);
@@ -655,6 +665,8 @@ typedef struct SyApi {
   void(SY_CALL* seed)(uint64_t);
   void(SY_CALL* random_state)(uint64_t*, uint64_t*);
   void(SY_CALL* random_state_set)(uint64_t, uint64_t);
+  SyStatus(SY_CALL* fail)(SyStatus, const char*);
+  SyStatus(SY_CALL* tensor_set_data)(SyTensor*, SyTensor*);
   SY_TEST_GROW
 } SyApi;
 

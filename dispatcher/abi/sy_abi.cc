@@ -88,6 +88,10 @@ SyDevice* Mutable(const SyDevice* device) { return const_cast<SyDevice*>(device)
 
 const char* sy_version(void) { return SY_VERSION_STRING; }
 uint32_t sy_abi(void) { return SY_ABI; }
+SyStatus sy_fail(SyStatus code, const char* text) {
+  sy::SetMessage(text ? text : "");
+  return code;
+}
 const char* sy_last_message(void) { return sy::LastMessage(); }
 
 const char* sy_status_name(SyStatus status) {
@@ -465,6 +469,43 @@ SyStatus sy_tensor_to(SyTensor* tensor, const char* device, SyTensor** out_tenso
   });
 }
 
+SyStatus sy_tensor_set_data(SyTensor* tensor, SyTensor* data) {
+  return Guard([&]() -> absl::Status {
+    if (absl::Status s = RequireData("sy_tensor_set_data", tensor); !s.ok()) return s;
+    if (absl::Status s = RequireData("sy_tensor_set_data", data); !s.ok()) return s;
+    if (tensor->meta && tensor->meta->node)
+      return absl::FailedPreconditionError(
+          absl::StrFormat("sy_tensor_set_data: %s was made by %s; only leaves can change their memory",
+                          sy::Describe(tensor), tensor->meta->node->name));
+    if (sy::Tracked(tensor) && !sy::IsFloat(data->view.type))
+      return absl::FailedPreconditionError(absl::StrFormat("sy_tensor_set_data: %s for %s, which requires a gradient",
+                                                           sy::Describe(data), sy::Describe(tensor)));
+    const bool moved = tensor->device != data->device;
+    tensor->device = data->device;
+    tensor->storage = data->storage;
+    sy::CopyView(&tensor->view, data->view);
+    if (!tensor->meta) return absl::OkStatus();
+    // The gradient goes along where it still fits.
+    TensorRef grad;
+    {
+      std::lock_guard<std::mutex> lock(tensor->meta->mutex);
+      grad = tensor->meta->grad;
+    }
+    if (!grad) return absl::OkStatus();
+    if (!sy::SameShape(grad->view, data->view) || grad->view.type != data->view.type) {
+      grad = TensorRef();
+    } else if (moved) {
+      auto there = sy::MakeTensor(data->device, grad->view.type, grad->view.shape, grad->view.rank);
+      if (!there.ok()) return there.status();
+      if (absl::Status s = sy::CopyElements(grad.get(), there->get()); !s.ok()) return s;
+      grad = std::move(*there);
+    }
+    std::lock_guard<std::mutex> lock(tensor->meta->mutex);
+    std::swap(tensor->meta->grad, grad);
+    return absl::OkStatus();
+  });
+}
+
 int32_t sy_tensor_describe(const SyTensor* tensor, char* buf, int32_t bytes) {
   const std::string text = sy::Describe(tensor);
   if (buf && bytes > 0) {
@@ -544,6 +585,8 @@ SyStatus sy_op_info(int32_t op, SyOpInfo* out) {
     SY_SET(out, attr_size, static_cast<uint32_t>(sizeof(SyAttrSpec)));
     SY_SET(out, attrs_size, o->attrs_size);
     SY_SET(out, pointwise, o->spec && o->spec->formula ? 1 : 0);
+    SY_SET(out, out_main, o->spec && o->spec->main_outs ? o->spec->main_outs : o->outs);
+    SY_SET(out, optional_from, o->optional_from);
     return absl::OkStatus();
   });
 }
@@ -742,7 +785,7 @@ const SyApi* GetApi() {
     SY_ENTRY(tensor_requires_grad); SY_ENTRY(tensor_set_requires_grad); SY_ENTRY(tensor_is_leaf);
     SY_ENTRY(tensor_grad); SY_ENTRY(tensor_set_grad); SY_ENTRY(tensor_grad_op); SY_ENTRY(backward);
     SY_ENTRY(grad_mode); SY_ENTRY(grad_mode_set); SY_ENTRY(tensor_hook_add); SY_ENTRY(tensor_hook_remove);
-    SY_ENTRY(function_record); SY_ENTRY(seed); SY_ENTRY(random_state); SY_ENTRY(random_state_set);
+    SY_ENTRY(function_record); SY_ENTRY(seed); SY_ENTRY(random_state); SY_ENTRY(random_state_set); SY_ENTRY(fail); SY_ENTRY(tensor_set_data);
 #undef SY_ENTRY
     return a;
   }();

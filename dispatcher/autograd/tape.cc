@@ -86,9 +86,11 @@ absl::Status CheckBefore(const Op& op, const SyRun& run, bool wants_grad) {
     if (wants_grad && op.spec && op.spec->grad == kAutoGrad)
       return absl::FailedPreconditionError(
           absl::StrFormat("%s: cannot write in place while its gradient is recorded; let it make a new tensor", op.name));
-    if (wants_grad && t->view.count * TypeBytes(t->view.type) < t->storage->bytes())
+    // A write through a view changes its base, whose place on the tape would not know.
+    const bool tracked_view = Tracked(t) && t->is_view;
+    if ((wants_grad && t->is_view) || tracked_view)
       return absl::FailedPreconditionError(absl::StrFormat(
-          "%s: in-place write on %s, a view of a larger tensor, while gradients are recorded; use slice_scatter, or a "
+          "%s: in-place write on %s, a view of another tensor, while gradients are recorded; use slice_scatter, or a "
           "region without gradients",
           op.name, Describe(t)));
   }
@@ -161,7 +163,12 @@ void Record(const Op& op, const void* attrs, const SyRun& run, SyTensor* const* 
 void NoteWritten(const SyRun& run) {
   for (int i = 0; i < run.out_count; ++i) {
     SyTensor* t = run.out[i];
-    if (t && t->meta && t->meta->node) t->meta->version.store(t->storage->version(), std::memory_order_relaxed);
+    if (!t || !t->meta || !t->meta->node) continue;
+    // Recorded regions: what was written has no history. Others: the write is not the tape's business.
+    if (Thread().grad_mode)
+      t->meta = Ref<Meta>();
+    else
+      t->meta->version.store(t->storage->version(), std::memory_order_relaxed);
   }
 }
 

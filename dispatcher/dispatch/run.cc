@@ -137,7 +137,10 @@ absl::Status RunView(const Op& op, const Attrs& attrs, const SyRun& run, SyTenso
     if (run.out[i])
       return absl::InvalidArgumentError(absl::StrCat(op.name, ": a view cannot be written into a given tensor"));
   }
-  for (int i = 0; i < run.out_count; ++i) out[i] = MakeViewOf(x, views[static_cast<size_t>(i)]).Leak();
+  for (int i = 0; i < run.out_count; ++i) {
+    out[i] = MakeViewOf(x, views[static_cast<size_t>(i)]).Leak();
+    out[i]->is_view = true;
+  }
   return absl::OkStatus();
 }
 

@@ -495,7 +495,7 @@ const OpSpec kRows[] = {
      .saves = kSaveAllX, .tolerance = Tolerance::kSum},
     {.name = "max_pool2d", .doc = "Largest of each window of a plane, and its place in the plane (row * width + column); "
                                   "NaN wins, the first of equals.",
-     .outs = 2,
+     .outs = 2, .main_outs = 1,
      .attrs = {IntsRequired("kernel"), Ints("stride", ""), Ints("padding", "0,0"), Ints("dilation", "1,1"),
                Bool("ceil", false)},
      .dtypes = kNumberTypes, .composite = MaxPool, .infer = PoolInfer,

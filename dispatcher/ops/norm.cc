@@ -217,12 +217,12 @@ Grads BatchNormGrad(G g) {
 const OpSpec kRows[] = {
     {.name = "batch_norm", .doc = "Each channel of x [n, c, ...] to mean 0 and variance 1, times weight plus bias "
                                   "(Ioffe and Szegedy 2015). Also the mean and biased variance that were used.",
-     .in_min = 1, .in_max = 5, .outs = 3, .attrs = {Bool("training", false), Float("eps", 1e-5)},
+     .in_min = 1, .in_max = 5, .outs = 3, .main_outs = 1, .attrs = {Bool("training", false), Float("eps", 1e-5)},
      .dtypes = kFloatTypes, .optional_from = 1, .composite = BatchNorm, .infer = BatchNormInfer, .grad = BatchNormGrad,
      .saves = SaveX(0) | SaveX(1) | SaveX(3) | SaveX(4), .tolerance = Tolerance::kComposite},
     {.name = "layer_norm", .doc = "The last axes of x to mean 0 and variance 1, times weight plus bias (Ba et al. 2016). "
                                   "Also mean and 1 / sqrt(var + eps).",
-     .in_min = 1, .in_max = 3, .outs = 3, .attrs = {IntsRequired("normalized_shape"), Float("eps", 1e-5)},
+     .in_min = 1, .in_max = 3, .outs = 3, .main_outs = 1, .attrs = {IntsRequired("normalized_shape"), Float("eps", 1e-5)},
      .dtypes = kFloatTypes, .optional_from = 1, .composite = LayerNorm, .infer = LayerNormInfer, .grad = LayerNormGrad,
      .saves = SaveX(0) | SaveX(1), .tolerance = Tolerance::kComposite},
     {.name = "log_softmax", .doc = "x - log(sum(exp(x))) along an axis.", .attrs = {Int("dim", -1)}, .dtypes = kFloatTypes,

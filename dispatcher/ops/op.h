@@ -199,6 +199,7 @@ struct OpSpec {
   const char* doc = nullptr;
   int in_min = 1, in_max = 1;        // in_max -1: any number
   int outs = 1;                      // -1: from the attributes
+  int main_outs = 0;                 // outputs that wrappers return; 0: all. The others serve the gradient
   std::initializer_list<AttrDef> attrs = {};
   uint64_t dtypes = kAllTypes;       // of the inputs that are promoted
   Types types = Types::kPromote;

@@ -20,7 +20,8 @@ class Meta;  // autograd/tape.h
 
 struct SyTensor : sy::Pooled<SyTensor> {
   sy::RefCount refs;
-  int32_t number_type = 0;         // numbers: SY_T_F64 or SY_T_I64; else 0
+  int16_t number_type = 0;         // numbers: SY_T_F64 or SY_T_I64; else 0
+  bool is_view = false;            // made by a view op: others may see its memory
   union {
     double f64;
     int64_t i64;

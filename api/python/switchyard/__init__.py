@@ -242,7 +242,11 @@ def _operand(value, device):
 
 
 def run(name, *inputs, out=None, device=None, dtype=None, **attrs):
-    """Runs an op of the table by name. Attributes are keywords; `out` is written in place."""
+    """Runs an op of the table by name. Attributes are keywords; `out` is written in place.
+
+    Returns a Tensor, or a tuple of all its outputs. The functions named after ops leave out those outputs that
+    only serve the gradient (statistics of a normalisation, places of a pooling).
+    """
     op = _abi.op(name)
     where = next((t.device for t in inputs if isinstance(t, Tensor)), device or "")
     tensors = [_operand(v, where) for v in inputs]
@@ -265,6 +269,13 @@ def run(name, *inputs, out=None, device=None, dtype=None, **attrs):
     return results[0] if count == 1 and op.out_count >= 0 else tuple(results)
 
 
+def _main(name, results):
+    main = _abi.op(name).out_main
+    if main <= 0 or not isinstance(results, tuple) or main == len(results):
+        return results
+    return results[0] if main == 1 else results[:main]
+
+
 def __getattr__(name):
     if name.startswith("_"):
         raise AttributeError(name)
@@ -274,7 +285,7 @@ def __getattr__(name):
         raise AttributeError(str(error)) from None
 
     def call(*inputs, **attrs):
-        return run(name, *inputs, **attrs)
+        return _main(name, run(name, *inputs, **attrs))
 
     call.__name__ = name
     return call
@@ -295,7 +306,7 @@ def _method(self, name):
             for key, value in zip(op.attr_names, inputs[split:]):
                 attrs[key] = value
             inputs = inputs[:split]
-        return run(name, self, *inputs, **attrs)
+        return _main(name, run(name, self, *inputs, **attrs))
 
     return call
 

@@ -84,7 +84,7 @@ class Backward(ctypes.Structure):
 class _OpInfo(ctypes.Structure):
     _fields_ = [("size", U32), ("rev", I32), ("name", CHAR), ("doc", CHAR), ("in_min", I32), ("in_max", I32),
                 ("out_count", I32), ("differentiable", I32), ("attrs", P), ("attr_count", I32), ("attr_size", U32),
-                ("attrs_size", U32), ("pointwise", I32)]
+                ("attrs_size", U32), ("pointwise", I32), ("out_main", I32), ("optional_from", I32)]
 
 
 class _AttrSpec(ctypes.Structure):
@@ -105,7 +105,7 @@ class Op:
         info = _OpInfo(size=ctypes.sizeof(_OpInfo))
         check(lib.sy_op_info(self.id, ctypes.byref(info)))
         self.name, self.out_count, self.attrs_size = name, info.out_count, info.attrs_size
-        self.in_min, self.in_max = info.in_min, info.in_max
+        self.in_min, self.in_max, self.out_main = info.in_min, info.in_max, info.out_main
         self.differentiable = bool(info.differentiable)
         self.attrs = {}
         for i in range(info.attr_count):
