@@ -293,15 +293,15 @@ class Tensor {
   void zero_grad() { detail::Check(sy_tensor_set_grad(handle_, nullptr)); }
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
 
-  Tensor& operator+=(const Tensor& other) { return InPlace("add", other); }
-  Tensor& operator-=(const Tensor& other) { return InPlace("sub", other); }
-  Tensor& operator*=(const Tensor& other) { return InPlace("mul", other); }
-  Tensor& operator/=(const Tensor& other) { return InPlace("div", other); }
+  Tensor& operator+=(const Tensor& other);
+  Tensor& operator-=(const Tensor& other);
+  Tensor& operator*=(const Tensor& other);
+  Tensor& operator/=(const Tensor& other);
   // Overwrites every element.
   Tensor& fill(const Tensor& value);
 
  private:
-  Tensor& InPlace(const char* op, const Tensor& other);
+  Tensor& InPlace(int32_t op, const Tensor& other);
   SyTensor* handle_;
 };
 
@@ -636,11 +636,27 @@ inline Tensor Tensor::clone() const { return copy(*this); }
 inline Tensor Tensor::t() const { return transpose(*this, -2, -1); }
 inline Tensor Tensor::contiguous() const { return sy::contiguous(*this); }
 
-inline Tensor& Tensor::InPlace(const char* op, const Tensor& other) {
+inline Tensor& Tensor::InPlace(int32_t op, const Tensor& other) {
   SyTensor* in[] = {handle_, other.handle()};
   SyTensor* out[] = {handle_};
-  detail::RunInto(detail::FindOp(op), in, 2, nullptr, 0, out, 1);
+  detail::RunInto(op, in, 2, nullptr, 0, out, 1);
   return *this;
+}
+inline Tensor& Tensor::operator+=(const Tensor& other) {
+  static const int32_t id = detail::FindOp("add");
+  return InPlace(id, other);
+}
+inline Tensor& Tensor::operator-=(const Tensor& other) {
+  static const int32_t id = detail::FindOp("sub");
+  return InPlace(id, other);
+}
+inline Tensor& Tensor::operator*=(const Tensor& other) {
+  static const int32_t id = detail::FindOp("mul");
+  return InPlace(id, other);
+}
+inline Tensor& Tensor::operator/=(const Tensor& other) {
+  static const int32_t id = detail::FindOp("div");
+  return InPlace(id, other);
 }
 
 inline Tensor& Tensor::fill(const Tensor& value) {

@@ -23,12 +23,9 @@ Node::~Node() {
   live_nodes.fetch_sub(1, std::memory_order_relaxed);
 }
 
-namespace {
-// Nodes whose last reference went while another node was being destroyed on this thread.
-thread_local std::vector<Node*>* destroying = nullptr;
-}  // namespace
-
+// A node whose last reference goes while another is being destroyed on this thread waits in a list.
 void Node::Destroy(Node* node) {
+  std::vector<Node*>*& destroying = Mine().destroying;
   if (destroying) {
     destroying->push_back(node);
     return;

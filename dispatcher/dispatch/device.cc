@@ -13,11 +13,6 @@
 namespace sy {
 namespace {
 
-struct ThreadStreams {
-  SyStream* current[64] = {};
-};
-thread_local ThreadStreams streams;
-
 absl::StatusOr<SyStream*> NewStream(SyDevice* device) {
   auto stream = std::make_unique<SyStream>();
   stream->device = device;
@@ -28,6 +23,7 @@ absl::StatusOr<SyStream*> NewStream(SyDevice* device) {
   }
   Block* block = nullptr;
   if (absl::Status s = device->pool.Take(sizeof(SyStatusWord), &block); !s.ok()) return s;
+  device->own_bytes += block->bytes;
   stream->status_memory = block->memory;
   stream->status_offset = block->offset;
   const SyStatusWord clear{};
@@ -86,11 +82,11 @@ absl::Status EnsureOpen(SyDevice* device) {
 }
 
 SyStream* CurrentStream(SyDevice* device) {
-  SyStream* s = streams.current[device->ordinal];
+  SyStream* s = Mine().streams[device->ordinal];
   return s ? s : device->default_stream.load(std::memory_order_acquire);
 }
 
-void SetCurrentStream(SyDevice* device, SyStream* stream) { streams.current[device->ordinal] = stream; }
+void SetCurrentStream(SyDevice* device, SyStream* stream) { Mine().streams[device->ordinal] = stream; }
 
 absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {
   if (absl::Status s = EnsureOpen(device); !s.ok()) return s;
@@ -108,7 +104,8 @@ absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {
 void DropStream(SyStream* stream) {
   if (!stream || !stream->refs.Decrement()) return;
   std::lock_guard<std::mutex> lock(stream->device->mutex);
-  if (streams.current[stream->device->ordinal] == stream) streams.current[stream->device->ordinal] = nullptr;
+  SyStream*& current = Mine().streams[stream->device->ordinal];
+  if (current == stream) current = nullptr;
   stream->device->idle_streams.push_back(stream);
 }
 

@@ -83,7 +83,8 @@ struct SyDevice {
   uint64_t handle = 0;
   enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3 };
   std::atomic<int> state{kNew};
-  std::atomic<int64_t> tensors{0};  // storages alive
+  std::atomic<int64_t> wrapped{0};  // storages alive over memory of others
+  int64_t own_bytes = 0;            // of the pool, taken by the streams' status words
   sy::Pool pool;
   std::atomic<SyStream*> default_stream{nullptr};
   std::mutex mutex;                 // opening, closing, making streams

@@ -139,7 +139,7 @@ struct Fitted {
   Storage* out_storage[Launch::kMaxOut];
 };
 
-absl::Status CopyView2(Launch& like, const SyView& from, Storage* from_storage, const SyView& to,
+absl::Status CopyDense(Launch& like, const SyView& from, Storage* from_storage, const SyView& to,
                        Storage* to_storage) {
   Launch copy;
   copy.device = like.device;
@@ -154,12 +154,11 @@ absl::Status CopyView2(Launch& like, const SyView& from, Storage* from_storage, 
 }
 
 absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
-  if (k.fns.accepts == SY_ACCEPTS_ALL || k.core == kCopy) return absl::OkStatus();
   for (int i = 0; i < l.in_count; ++i) {
     if (!l.in[i].dtype || !(Needs(l.in[i]) & ~k.fns.accepts)) continue;
     auto dense = MakeTensor(l.device, l.in[i].type, l.in[i].shape, l.in[i].rank);
     if (!dense.ok()) return dense.status();
-    if (absl::Status s = CopyView2(l, l.in[i], l.in_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
+    if (absl::Status s = CopyDense(l, l.in[i], l.in_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
       return s;
     f->in[i] = std::move(*dense);
     CopyView(&l.in[i], f->in[i]->view);
@@ -172,7 +171,7 @@ absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
     f->out_view[i] = l.out[i];
     f->out_storage[i] = l.out_storage[i];
     if (k.core == kScatter) {  // the output holds the base
-      if (absl::Status s = CopyView2(l, l.out[i], l.out_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
+      if (absl::Status s = CopyDense(l, l.out[i], l.out_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
         return s;
     }
     f->out[i] = std::move(*dense);
@@ -293,11 +292,29 @@ absl::Status CallOnStream(Kernel* k, Launch& l, SyCall& call) {
 
 }  // namespace
 
+namespace {
+absl::Status CallFitted(Kernel* k, Launch& l);
+}  // namespace
+
 absl::Status CallKernel(Kernel* k, Launch& l) {
   if (l.out_count && l.out[0].count == 0 && !(k->fns.accepts & SY_ACCEPTS_EMPTY)) return absl::OkStatus();
+  if (k->fns.accepts == SY_ACCEPTS_ALL || k->core == kCopy) return CallFitted(k, l);
   Fitted fitted;
   if (absl::Status s = Fit(*k, l, &fitted); !s.ok()) return s;
+  if (absl::Status s = CallFitted(k, l); !s.ok()) return s;
+  for (int i = 0; i < l.out_count; ++i) {
+    if (!fitted.out[i]) continue;
+    if (absl::Status s = CopyDense(l, fitted.out[i]->view, fitted.out[i]->storage.get(), fitted.out_view[i],
+                                   fitted.out_storage[i]);
+        !s.ok())
+      return s;
+  }
+  return absl::OkStatus();
+}
 
+namespace {
+
+absl::Status CallFitted(Kernel* k, Launch& l) {
   SyCall call;
   call.size = sizeof(SyCall);
   call.flags = l.flags & (SY_CALL_DETERMINISTIC | SY_CALL_ALLOW_TF32);
@@ -359,16 +376,10 @@ absl::Status CallKernel(Kernel* k, Launch& l) {
     if (scratch) --l.out_count;
     if (status.ok() && SyncEachCall()) status = Synchronize(l.stream);
   }
-  if (!status.ok()) [[unlikely]] return status;
-  for (int i = 0; i < l.out_count; ++i) {
-    if (!fitted.out[i]) continue;
-    if (absl::Status s = CopyView2(l, fitted.out[i]->view, fitted.out[i]->storage.get(), fitted.out_view[i],
-                                   fitted.out_storage[i]);
-        !s.ok())
-      return s;
-  }
-  return absl::OkStatus();
+  return status;
 }
+
+}  // namespace
 
 absl::Status CallCore(Core core, Launch& l) {
   const KernelTable* table = l.device->kernels.load(std::memory_order_acquire);

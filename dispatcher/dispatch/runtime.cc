@@ -24,21 +24,14 @@ namespace sy {
 
 // ---- messages
 
-namespace {
-std::string& Message() {
-  static thread_local std::string message;
-  return message;
-}
-}  // namespace
-
 // One line of valid text, whatever a plugin hands in.
 void SetMessage(std::string_view text) {
-  std::string& m = Message();
+  std::string& m = Mine().message;
   m.assign(text.substr(0, 4096));
   for (char& c : m)
     if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
 }
-const char* LastMessage() { return Message().c_str(); }
+const char* LastMessage() { return Mine().message.c_str(); }
 
 SyStatus Report(const absl::Status& status) {
   if (status.ok()) return SY_OK;
@@ -108,7 +101,7 @@ void Log(int level, std::string_view text) {
 }
 
 uint64_t NextCallId() {
-  static thread_local uint64_t next = 0;
+  uint64_t& next = Mine().next_call;
   static std::atomic<uint64_t> blocks{0};
   if ((next & 0xffff) == 0) next = blocks.fetch_add(1) << 16;
   return ++next;
@@ -267,7 +260,7 @@ class ThreadPool {
 
   void Run(int64_t count, int64_t grain, SyRangeFn fn, void* context) {
     grain = std::max<int64_t>(grain, 1);
-    if (inside_ || workers_.empty() || count <= grain || !busy_.try_lock()) {
+    if (Mine().in_parallel_for || workers_.empty() || count <= grain || !busy_.try_lock()) {
       for (int64_t b = 0; b < count; b += grain) fn(context, b, std::min(count, b + grain));
       return;
     }
@@ -294,14 +287,14 @@ class ThreadPool {
   };
 
   void Drain() {
-    inside_ = true;
+    Mine().in_parallel_for = true;
     const Job job = job_;
     for (;;) {
       const int64_t b = next_.fetch_add(job.grain);
       if (b >= job.count) break;
       job.fn(job.context, b, std::min(job.count, b + job.grain));
     }
-    inside_ = false;
+    Mine().in_parallel_for = false;
   }
 
   void Work() {
@@ -319,7 +312,6 @@ class ThreadPool {
     }
   }
 
-  static inline thread_local bool inside_ = false;
   std::vector<std::thread> workers_;
   std::mutex busy_, mutex_;
   std::condition_variable wake_, done_;
@@ -372,11 +364,6 @@ absl::Status SetThreadCount(int count) {
 
 void ParallelFor(int64_t count, int64_t grain, SyRangeFn fn, void* context) {
   if (count > 0) GetPool().Run(count, grain, fn, context);
-}
-
-ThreadState& Thread() {
-  static thread_local ThreadState state;
-  return state;
 }
 
 // ---- random numbers

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "api/switchyard/sy_plugin.h"
+#include "dispatcher/tensor/thread_block.h"
 
 namespace sy {
 
@@ -64,11 +65,7 @@ void ParallelFor(int64_t count, int64_t grain, SyRangeFn fn, void* context);
 
 // ---- the thread's state
 
-struct ThreadState {
-  bool grad_mode = true;
-  SyDevice* device = nullptr;
-};
-ThreadState& Thread();
+inline ThreadState& Thread() { return Mine().state; }
 
 // ---- random numbers
 

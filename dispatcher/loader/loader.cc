@@ -435,8 +435,10 @@ absl::Status ClosePlugin(std::string_view name) {
     if (q->name == name && q->state_code == SY_PLUGIN_LOADED) p = q.get();
   if (!p) return absl::NotFoundError(absl::StrFormat("no loaded plugin %s", std::string(name)));
   for (SyDevice* d : p->devices)
-    if (const int64_t n = d->tensors.load())
-      return absl::FailedPreconditionError(absl::StrFormat("plugin %s: %d tensors live on %s; release them first", p->name, n, d->name));
+    if (const int64_t bytes = d->pool.live_bytes() - d->own_bytes; bytes > 0 || d->wrapped.load() > 0)
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "plugin %s: tensors live on %s (%d bytes of its own, %d over foreign memory); release them first", p->name,
+          d->name, bytes, d->wrapped.load()));
   p->state_code = SY_PLUGIN_CLOSED;
   RebuildTables(w);
   for (int32_t id : p->ops) MutableOpAt(id)->retired.store(true);

@@ -5,13 +5,11 @@
 #include "dispatcher/ops/op.h"
 
 namespace sy {
-namespace {
-thread_local ErrorScope* innermost = nullptr;
-}  // namespace
 
-ErrorScope::ErrorScope() : outer_(innermost) { innermost = this; }
-ErrorScope::~ErrorScope() { innermost = outer_; }
+ErrorScope::ErrorScope() : outer_(Mine().errors) { Mine().errors = this; }
+ErrorScope::~ErrorScope() { Mine().errors = outer_; }
 void ErrorScope::Fail(absl::Status status) {
+  ErrorScope* innermost = Mine().errors;
   if (innermost && innermost->status_.ok()) innermost->status_ = std::move(status);
 }
 

@@ -8,23 +8,24 @@
 #include <cstdlib>
 #include <new>
 
+#include "dispatcher/tensor/thread_block.h"
+
 namespace sy {
 
 class FreeList {
  public:
-  static constexpr size_t kStep = 64, kClasses = 16;  // up to 1 KiB
-  static constexpr int kKeep = 4096;                  // blocks per class and thread
+  static constexpr size_t kStep = 64;  // classes up to 1 KiB
+  static constexpr int kKeep = 4096;   // blocks per class and thread
 
   static void* Take(size_t bytes) {
     const size_t c = (bytes + kStep - 1) / kStep;
 #ifndef SY_SANITIZER  // sanitizers see each object on its own
-    if (c < kClasses) {
-      Class& k = Mine().classes[c];
-      if (k.top) {
-        Block* b = k.top;
-        k.top = b->next;
-        --k.count;
-        return b;
+    if (c < ThreadBlock::kClasses) {
+      ThreadBlock& mine = Mine();
+      if (ThreadBlock::Free* f = mine.free_top[c]) {
+        mine.free_top[c] = f->next;
+        --mine.free_count[c];
+        return f;
       }
     }
 #endif
@@ -33,50 +34,22 @@ class FreeList {
     return p;
   }
 
-  static void Give(void* p, size_t bytes) {
+  static void Give(void* p, [[maybe_unused]] size_t bytes) {
 #ifndef SY_SANITIZER
     const size_t c = (bytes + kStep - 1) / kStep;
-    if (c < kClasses && !closed_) {
-      Class& k = Mine().classes[c];
-      if (k.count < kKeep) {
-        Block* b = static_cast<Block*>(p);
-        b->next = k.top;
-        k.top = b;
-        ++k.count;
+    if (c < ThreadBlock::kClasses) {
+      ThreadBlock& mine = Mine();
+      if (mine.free_count[c] < kKeep) {
+        auto* f = static_cast<ThreadBlock::Free*>(p);
+        f->next = mine.free_top[c];
+        mine.free_top[c] = f;
+        ++mine.free_count[c];
         return;
       }
     }
-#else
-    (void)bytes;
 #endif
     std::free(p);
   }
-
- private:
-  struct Block {
-    Block* next;
-  };
-  struct Class {
-    Block* top = nullptr;
-    int count = 0;
-  };
-  struct Stacks {
-    Class classes[kClasses];
-    ~Stacks() {
-      closed_ = true;
-      for (Class& k : classes)
-        while (k.top) {
-          Block* b = k.top;
-          k.top = b->next;
-          std::free(b);
-        }
-    }
-  };
-  static Stacks& Mine() {
-    static thread_local Stacks stacks;
-    return stacks;
-  }
-  static inline thread_local bool closed_ = false;  // objects that outlive their thread's stacks
 };
 
 // Base for objects that live in the free lists.

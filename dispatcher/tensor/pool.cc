@@ -7,37 +7,31 @@
 #include "dispatcher/dispatch/device.h"
 
 namespace sy {
-namespace {
-
-// Free small blocks of one thread, for the first few devices whose calls are complete when they return.
-// A pool that is abandoned moves to a new epoch, which empties these without looking at the blocks.
-struct ThreadCache {
-  static constexpr int kDevices = 4, kClasses = 65, kKeep = 64;
-  struct PerDevice {
-    Pool* pool = nullptr;
-    SyDevice* device = nullptr;
-    Block* top[kClasses] = {};
-    int count[kClasses] = {};
-  };
-  PerDevice device[kDevices];
-  ~ThreadCache();
-};
-
-thread_local bool cache_gone = false;
-thread_local ThreadCache cache;
-
-ThreadCache::ThreadCache::~ThreadCache() {
-  cache_gone = true;
-  for (PerDevice& d : device)
-    for (Block* b : d.top)
-      while (b) {
-        Block* next = b->next_free;
-        if (d.device->state.load() == SyDevice::kOpen) d.pool->Give(b);
-        b = next;
-      }
+// The thread keeps free small blocks of the first few devices whose calls are complete when they return. A
+// pool that is abandoned moves to a new epoch, which empties these without looking at the blocks.
+ThreadBlock::PoolCache* Pool::Cache() {
+  if (device_->ordinal >= ThreadBlock::kCachedDevices || !device_->synchronous) return nullptr;
+  ThreadBlock::PoolCache& c = Mine().pool_cache[device_->ordinal];
+  const uint64_t epoch = epoch_.load(std::memory_order_relaxed);
+  if (c.pool != this || c.epoch != epoch) [[unlikely]] {
+    c = {};
+    c.pool = this;
+    c.epoch = epoch;
+  }
+  return &c;
 }
 
-}  // namespace
+void Pool::ReturnCached(ThreadBlock* thread) {
+  for (ThreadBlock::PoolCache& c : thread->pool_cache) {
+    if (!c.pool || c.epoch != c.pool->epoch_.load()) continue;
+    for (Block* top : c.top)
+      while (top) {
+        Block* b = top;
+        top = b->next_free;
+        c.pool->GiveShared(b);
+      }
+  }
+}
 
 int64_t Pool::Rounded(int64_t bytes) const {
   const int64_t unit = std::max<int64_t>(64, device_->alignment());
@@ -53,15 +47,16 @@ void Pool::Count(int64_t bytes) {
 
 absl::Status Pool::Take(int64_t bytes, Block** out_block) {
   const int64_t size = Rounded(bytes);
-  if (size <= kSmall && device_->ordinal < ThreadCache::kDevices && device_->synchronous && !cache_gone) {
-    ThreadCache::PerDevice& mine = cache.device[device_->ordinal];
-    Block*& top = mine.top[size / 64];
-    if (top && mine.pool == this) {
-      *out_block = top;
-      top = top->next_free;
-      --mine.count[size / 64];
-      Count((*out_block)->bytes);
-      return absl::OkStatus();
+  if (size <= kSmall) {
+    if (ThreadBlock::PoolCache* mine = Cache()) {
+      Block*& top = mine->top[size / 64];
+      if (top) {
+        *out_block = top;
+        top = top->next_free;
+        --mine->count[size / 64];
+        Count((*out_block)->bytes);
+        return absl::OkStatus();
+      }
     }
   }
   {
@@ -127,7 +122,6 @@ absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
   allocations_.fetch_add(1, std::memory_order_relaxed);
   SyStatus code = p->memory.alloc(p->state, device_->handle, bytes, SY_MEMORY_DEVICE, &a);
   if (code == SY_RESOURCE_EXHAUSTED) {  // give back what is idle and ask once more
-    for (Segment* s : segments_) (void)s;
     a = {};
     a.size = sizeof(SyAllocation);
     code = p->memory.alloc(p->state, device_->handle, small ? size : bytes, SY_MEMORY_DEVICE, &a);
@@ -155,20 +149,20 @@ absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
 void Pool::Give(Block* block) {
   live_.fetch_sub(block->bytes, std::memory_order_relaxed);
   const int64_t size = block->bytes;
-  if (size <= kSmall && device_->ordinal < ThreadCache::kDevices && device_->synchronous && !cache_gone) {
-    ThreadCache::PerDevice& mine = cache.device[device_->ordinal];
-    if (mine.pool != this) {
-      mine = {};
-      mine.pool = this;
-      mine.device = device_;
-    }
-    if (mine.count[size / 64] < ThreadCache::kKeep) {
-      block->next_free = mine.top[size / 64];
-      mine.top[size / 64] = block;
-      ++mine.count[size / 64];
+  if (size <= kSmall) {
+    ThreadBlock::PoolCache* mine = Cache();
+    if (mine && mine->count[size / 64] < kKeep) {
+      block->next_free = mine->top[size / 64];
+      mine->top[size / 64] = block;
+      ++mine->count[size / 64];
       return;
     }
   }
+  GiveShared(block);
+}
+
+void Pool::GiveShared(Block* block) {
+  const int64_t size = block->bytes;
   std::lock_guard<std::mutex> lock(mutex_);
   block->free = true;
   if (size <= kSmall) {  // kept whole: the same sizes come again
@@ -226,6 +220,7 @@ void Pool::Abandon() {
   segments_.clear();
   free_.clear();
   for (Block*& b : small_) b = nullptr;
+  epoch_.fetch_add(1);
   reserved_ = 0;
 }
 

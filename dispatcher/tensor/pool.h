@@ -14,6 +14,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "api/switchyard/sy_plugin.h"
+#include "dispatcher/tensor/thread_block.h"
 
 namespace sy {
 
@@ -65,8 +66,13 @@ class Pool {
   void Abandon();
 
   void Report(SyMemoryReport* report) const;
+  int64_t live_bytes() const { return live_.load(std::memory_order_relaxed); }
+
+  // Gives back what the thread keeps, when it ends.
+  static void ReturnCached(ThreadBlock* thread);
 
  private:
+  static constexpr int kKeep = 64;                  // small blocks that a thread keeps of each class
   static constexpr int64_t kSmall = 4096;           // up to here: exact size classes, thread caches
   static constexpr int kSmallClasses = 65;          // multiples of 64
   static constexpr int64_t kSegment = 2 << 20;      // small and middle blocks are cut from these
@@ -78,6 +84,8 @@ class Pool {
     }
   };
 
+  ThreadBlock::PoolCache* Cache();
+  void GiveShared(Block* block);
   int64_t Rounded(int64_t bytes) const;
   absl::Status NewSegment(int64_t bytes, Block** out_block);
   absl::Status TakeLocked(int64_t bytes, Block** out_block);
@@ -91,6 +99,7 @@ class Pool {
   std::atomic<int64_t> live_{0}, peak_{0};
   int64_t reserved_ = 0;
   std::atomic<uint64_t> allocations_{0};
+  std::atomic<uint64_t> epoch_{1};
 };
 
 }  // namespace sy

@@ -13,7 +13,6 @@ absl::StatusOr<Ref<Storage>> Storage::Allocate(SyDevice* device, int64_t bytes) 
   storage->offset_ = block->offset;
   storage->bytes_ = bytes;
   storage->block_ = block;
-  device->tensors.fetch_add(1, std::memory_order_relaxed);
   return storage;
 }
 
@@ -25,7 +24,7 @@ Ref<Storage> Storage::Wrap(SyDevice* device, const SyMemory& memory, int64_t byt
   storage->bytes_ = bytes;
   storage->deleter_ = deleter;
   storage->context_ = context;
-  device->tensors.fetch_add(1, std::memory_order_relaxed);
+  device->wrapped.fetch_add(1, std::memory_order_relaxed);
   return storage;
 }
 
@@ -39,8 +38,8 @@ Storage::~Storage() {
       for (const Use& u : own_uses_.readers) WaitFor(u.stream, u.sequence).IgnoreError();
     }
     if (deleter_) deleter_(context_);
+    device_->wrapped.fetch_sub(1, std::memory_order_relaxed);
   }
-  device_->tensors.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace sy

@@ -11,12 +11,6 @@
 
 namespace sy {
 
-namespace {
-std::atomic<int64_t> live{0};
-}  // namespace
-
-int64_t LiveTensors() { return live.load(); }
-
 void CopyView(SyView* to, const SyView& from) {
   std::memcpy(to, &from, offsetof(SyView, shape));
   std::memcpy(to->shape, from.shape, sizeof(int64_t) * from.rank);
@@ -213,5 +207,10 @@ TensorRef MakeNumber(int64_t value) {
 
 }  // namespace sy
 
-SyTensor::SyTensor() { sy::live.fetch_add(1, std::memory_order_relaxed); }
-SyTensor::~SyTensor() { sy::live.fetch_sub(1, std::memory_order_relaxed); }
+// A plain load and store: only this thread writes its count.
+static void AddLive(int64_t by) {
+  auto& n = sy::Mine().live_tensors;
+  n.store(n.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+SyTensor::SyTensor() { AddLive(1); }
+SyTensor::~SyTensor() { AddLive(-1); }

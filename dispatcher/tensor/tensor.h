@@ -78,8 +78,6 @@ TensorRef Alias(const SyTensor* base);
 TensorRef MakeNumber(double value);
 TensorRef MakeNumber(int64_t value);
 
-int64_t LiveTensors();
-
 }  // namespace sy
 
 #endif  // DISPATCHER_TENSOR_TENSOR_H_
