@@ -8,6 +8,8 @@
 # -lstdc++ and -lm come later and stay only where needed. Sanitizers want the shared runtime: an
 # unmapped copy would look like a leak of its exception pool.
 _SELF_CONTAINED = [
+    # Not gold, which the toolchain prefers: it lists hidden thread-locals among the dynamic symbols.
+    "-fuse-ld=bfd",
     "-Wl,-z,defs",
     "-Wl,-Bsymbolic",
     "-Wl,--exclude-libs,ALL",
