@@ -12,7 +12,6 @@ _SELF_CONTAINED = [
     "-fuse-ld=bfd",
     "-Wl,-z,defs",
     "-Wl,-Bsymbolic",
-    "-Wl,--exclude-libs,ALL",
     "-Wl,--as-needed",
 ] + select({
     "//tools/bazel:sanitizer": [],
