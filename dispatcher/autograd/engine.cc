@@ -244,9 +244,15 @@ absl::Status Pass::CallPlugin(Node& node, std::span<Val> grads, std::span<const 
 
 absl::Status Pass::CallRow(Node& node, std::span<Val> grads, Grads* result) {
   std::vector<Val> in(node.in_shapes.size()), out(node.out_shapes.size());
+  // A saved tensor that is stale is an error only where the formula needs it: it stays empty until then.
+  absl::Status stale;
   for (size_t i = 0; i < node.saved.size(); ++i) {
     auto v = Unpack(node, node.saved[i], create_);
-    if (!v.ok()) return v.status();
+    if (!v.ok()) {
+      if (!node.op->spec) return v.status();
+      if (stale.ok()) stale = v.status();
+      continue;
+    }
     const int index = node.saved_index[i];
     (index < 16 ? in[static_cast<size_t>(index)] : out[static_cast<size_t>(index - 16)]) = std::move(*v);
   }
@@ -259,7 +265,7 @@ absl::Status Pass::CallRow(Node& node, std::span<Val> grads, Grads* result) {
   GradArgs args{*node.op, Attrs(node.op, attrs), in, out, grads,
                 node.in_shapes, node.out_shapes, wanted};
   *result = node.op->spec->grad(args);
-  return scope.status();
+  return scope.status().ok() || stale.ok() ? scope.status() : stale;
 }
 
 absl::Status Pass::CallCustom(Node& node, std::span<Val> grads, Grads* result) {

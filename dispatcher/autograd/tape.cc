@@ -150,8 +150,14 @@ void Record(const Op& op, const void* attrs, const SyRun& run, SyTensor* const* 
     node->has_attrs = true;
   }
   const uint32_t saves = op.spec ? op.spec->saves : ~0u;
-  for (int i = 0; i < run.in_count; ++i)
-    if (saves & SaveX(i < 15 ? i : 15)) Save(node.get(), run.in[i], i, false);
+  for (int i = 0; i < run.in_count; ++i) {
+    if (!(saves & SaveX(i < 15 ? i : 15))) continue;
+    Save(node.get(), run.in[i], i, false);
+    // An input that this very op wrote over is no longer what backward would need.
+    for (int j = 0; j < run.out_count; ++j)
+      if (run.out[j] && run.in[i] && run.in[i]->storage && run.in[i]->storage.get() == run.out[j]->storage.get())
+        --node->saved.back().version;
+  }
   for (int i = 0; i < run.out_count; ++i)
     if (saves & SaveY(i < 15 ? i : 15)) Save(node.get(), results[i], i, true);
   Attach(node, results, run.out_count);

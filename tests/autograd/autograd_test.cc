@@ -115,9 +115,13 @@ TEST(Autograd, RefusesWritesItCannotFollow) {
 TEST(Autograd, FollowsAnInPlaceWriteOnAnInnerTensor) {
   Tensor x = Leaf({1, 2});
   Tensor y = x * 2;
-  y *= x;  // y = 2 x^2
+  y *= sy::from({3.f, 5.f});  // y's old value is saved, but nobody wants the constant's gradient
+  y += x;
   sum(y).backward();
-  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{4, 8}));
+  EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{7, 11}));
+  Tensor w = x * 2;
+  w *= x;  // x's gradient needs w as it was before
+  EXPECT_FAILS(sum(w).backward(), "mul: backward needs f32[2]@tutorial:0 as it was");
   Tensor z = x * 2;
   z.fill(7);  // what was overwritten has no history
   EXPECT_FALSE(z.requires_grad());
