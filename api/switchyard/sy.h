@@ -351,7 +351,115 @@ typedef void(SY_CALL* SyLogFn)(void* context, int32_t level, const char* text);
 struct DLManagedTensor;           // dlpack.h, before 1.0
 struct DLManagedTensorVersioned;  // dlpack.h, 1.0 and later
 
-#ifndef SY_NO_PROTOTYPES
+// ---------------------------------------------------------------------------------------------------
+// The same functions as a table, for plugins (SyHost.api) and for programs that open the library by hand.
+// Sized; entries are only appended; each is the function of the same name.
+
+typedef struct SyApi {
+  uint32_t size;
+  uint32_t abi;
+  const char*(SY_CALL* version)(void);
+  uint32_t(SY_CALL* abi_number)(void);
+  const char*(SY_CALL* last_message)(void);
+  const char*(SY_CALL* status_name)(SyStatus);
+  SyStatus(SY_CALL* option_set)(const char*, const char*);
+  const char*(SY_CALL* option_get)(const char*);
+  void(SY_CALL* log_set)(SyLogFn, void*);
+  int64_t(SY_CALL* counter)(const char*);
+  SyStatus(SY_CALL* plugin_load)(const char*);
+  SyStatus(SY_CALL* plugin_load_all)(void);
+  SyStatus(SY_CALL* plugin_scan)(const char*, void(SY_CALL*)(void*, const SyPluginReport*), void*);
+  SyStatus(SY_CALL* plugin_close)(const char*);
+  int32_t(SY_CALL* plugin_count)(void);
+  SyStatus(SY_CALL* plugin_report)(int32_t, SyPluginReport*);
+  int32_t(SY_CALL* device_count)(void);
+  const SyDevice*(SY_CALL* device_at)(int32_t);
+  SyStatus(SY_CALL* device_find)(const char*, const SyDevice**);
+  const char*(SY_CALL* device_name)(const SyDevice*);
+  SyStatus(SY_CALL* device_report)(const SyDevice*, SyDeviceReport*);
+  SyStatus(SY_CALL* device_memory)(const SyDevice*, SyMemoryReport*);
+  SyStatus(SY_CALL* device_trim)(const SyDevice*);
+  const SyDevice*(SY_CALL* device_current)(void);
+  SyStatus(SY_CALL* device_set_current)(const SyDevice*);
+  SyStatus(SY_CALL* synchronize)(const SyDevice*);
+  SyStatus(SY_CALL* stream_create)(const SyDevice*, SyStream**);
+  SyStream*(SY_CALL* stream_retain)(SyStream*);
+  void(SY_CALL* stream_release)(SyStream*);
+  SyStatus(SY_CALL* stream_set_current)(const SyDevice*, SyStream*);
+  SyStatus(SY_CALL* stream_synchronize)(SyStream*);
+  SyStatus(SY_CALL* tensor_empty)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
+  SyStatus(SY_CALL* tensor_full)(const int64_t*, int32_t, SyDtype, const char*, double, SyTensor**);
+  SyStatus(SY_CALL* tensor_randn)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
+  SyStatus(SY_CALL* tensor_from_host)(const void*, const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
+  SyStatus(SY_CALL* tensor_wrap)(void*, const int64_t*, const int64_t*, int32_t, SyDtype, SyReleaseFn, void*,
+                                 SyTensor**);
+  SyStatus(SY_CALL* tensor_number_f64)(double, SyTensor**);
+  SyStatus(SY_CALL* tensor_number_i64)(int64_t, SyTensor**);
+  SyTensor*(SY_CALL* tensor_retain)(SyTensor*);
+  void(SY_CALL* tensor_release)(SyTensor*);
+  int32_t(SY_CALL* tensor_rank)(const SyTensor*);
+  const int64_t*(SY_CALL* tensor_shape)(const SyTensor*);
+  const int64_t*(SY_CALL* tensor_strides)(const SyTensor*);
+  int64_t(SY_CALL* tensor_count)(const SyTensor*);
+  SyDtype(SY_CALL* tensor_dtype)(const SyTensor*);
+  const SyDevice*(SY_CALL* tensor_device)(const SyTensor*);
+  int32_t(SY_CALL* tensor_is_contiguous)(const SyTensor*);
+  int64_t(SY_CALL* tensor_version)(const SyTensor*);
+  int32_t(SY_CALL* tensor_same_storage)(const SyTensor*, const SyTensor*);
+  SyStatus(SY_CALL* tensor_data)(const SyTensor*, void**);
+  SyStatus(SY_CALL* tensor_read)(const SyTensor*, void*, int64_t);
+  SyStatus(SY_CALL* tensor_write)(SyTensor*, const void*, int64_t);
+  SyStatus(SY_CALL* tensor_item_f64)(const SyTensor*, double*);
+  SyStatus(SY_CALL* tensor_item_i64)(const SyTensor*, int64_t*);
+  SyStatus(SY_CALL* tensor_to)(SyTensor*, const char*, SyTensor**);
+  int32_t(SY_CALL* tensor_describe)(const SyTensor*, char*, int32_t);
+  SyStatus(SY_CALL* tensor_from_dlpack)(struct DLManagedTensor*, SyTensor**);
+  SyStatus(SY_CALL* tensor_from_dlpack_versioned)(struct DLManagedTensorVersioned*, SyTensor**);
+  SyStatus(SY_CALL* tensor_to_dlpack)(SyTensor*, struct DLManagedTensor**);
+  SyStatus(SY_CALL* tensor_to_dlpack_versioned)(SyTensor*, struct DLManagedTensorVersioned**);
+  int32_t(SY_CALL* op_find)(const char*);
+  int32_t(SY_CALL* op_count)(void);
+  SyStatus(SY_CALL* op_info)(int32_t, SyOpInfo*);
+  SyStatus(SY_CALL* run)(const SyRun*);
+  int32_t(SY_CALL* op_route)(int32_t, const SyDevice*, SyDtype, char*, int32_t);
+  int32_t(SY_CALL* fallback_count)(void);
+  SyStatus(SY_CALL* fallback_report)(int32_t, SyFallbackReport*);
+  void(SY_CALL* fallback_reset)(void);
+  int32_t(SY_CALL* tensor_requires_grad)(const SyTensor*);
+  SyStatus(SY_CALL* tensor_set_requires_grad)(SyTensor*, int32_t);
+  int32_t(SY_CALL* tensor_is_leaf)(const SyTensor*);
+  SyTensor*(SY_CALL* tensor_grad)(const SyTensor*);
+  SyStatus(SY_CALL* tensor_set_grad)(SyTensor*, SyTensor*);
+  const char*(SY_CALL* tensor_grad_op)(const SyTensor*);
+  SyStatus(SY_CALL* backward)(const SyBackward*);
+  int32_t(SY_CALL* grad_mode)(void);
+  int32_t(SY_CALL* grad_mode_set)(int32_t);
+  SyStatus(SY_CALL* tensor_hook_add)(SyTensor*, SyHookFn, void*, SyReleaseFn, int64_t*);
+  SyStatus(SY_CALL* tensor_hook_remove)(SyTensor*, int64_t);
+  SyStatus(SY_CALL* function_record)(const SyFunction*);
+  void(SY_CALL* seed)(uint64_t);
+  void(SY_CALL* random_state)(uint64_t*, uint64_t*);
+  void(SY_CALL* random_state_set)(uint64_t, uint64_t);
+  SyStatus(SY_CALL* fail)(SyStatus, const char*);
+  SyStatus(SY_CALL* tensor_set_data)(SyTensor*, SyTensor*);
+  SY_TEST_GROW
+} SyApi;
+SY_CHECK_SIZE(SyApi, 672);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif
+
+#endif  // SWITCHYARD_SY_H_
+
+// The functions. Apart from the types, so that a file may include sy_plugin.h, which leaves them out, and this
+// header in either order.
+#if !defined(SY_NO_PROTOTYPES) && !defined(SWITCHYARD_SY_PROTOTYPES_)
+#define SWITCHYARD_SY_PROTOTYPES_
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 // ---------------------------------------------------------------------------------------------------
 // Runtime
@@ -574,104 +682,8 @@ SY_API void sy_seed(uint64_t seed);
 SY_API void sy_random_state(uint64_t* out_seed, uint64_t* out_offset);
 SY_API void sy_random_state_set(uint64_t seed, uint64_t offset);
 
-#endif  // SY_NO_PROTOTYPES
-
-// ---------------------------------------------------------------------------------------------------
-// The same functions as a table, for plugins (SyHost.api) and for programs that open the library by hand.
-// Sized; entries are only appended; each is the function of the same name.
-
-typedef struct SyApi {
-  uint32_t size;
-  uint32_t abi;
-  const char*(SY_CALL* version)(void);
-  uint32_t(SY_CALL* abi_number)(void);
-  const char*(SY_CALL* last_message)(void);
-  const char*(SY_CALL* status_name)(SyStatus);
-  SyStatus(SY_CALL* option_set)(const char*, const char*);
-  const char*(SY_CALL* option_get)(const char*);
-  void(SY_CALL* log_set)(SyLogFn, void*);
-  int64_t(SY_CALL* counter)(const char*);
-  SyStatus(SY_CALL* plugin_load)(const char*);
-  SyStatus(SY_CALL* plugin_load_all)(void);
-  SyStatus(SY_CALL* plugin_scan)(const char*, void(SY_CALL*)(void*, const SyPluginReport*), void*);
-  SyStatus(SY_CALL* plugin_close)(const char*);
-  int32_t(SY_CALL* plugin_count)(void);
-  SyStatus(SY_CALL* plugin_report)(int32_t, SyPluginReport*);
-  int32_t(SY_CALL* device_count)(void);
-  const SyDevice*(SY_CALL* device_at)(int32_t);
-  SyStatus(SY_CALL* device_find)(const char*, const SyDevice**);
-  const char*(SY_CALL* device_name)(const SyDevice*);
-  SyStatus(SY_CALL* device_report)(const SyDevice*, SyDeviceReport*);
-  SyStatus(SY_CALL* device_memory)(const SyDevice*, SyMemoryReport*);
-  SyStatus(SY_CALL* device_trim)(const SyDevice*);
-  const SyDevice*(SY_CALL* device_current)(void);
-  SyStatus(SY_CALL* device_set_current)(const SyDevice*);
-  SyStatus(SY_CALL* synchronize)(const SyDevice*);
-  SyStatus(SY_CALL* stream_create)(const SyDevice*, SyStream**);
-  SyStream*(SY_CALL* stream_retain)(SyStream*);
-  void(SY_CALL* stream_release)(SyStream*);
-  SyStatus(SY_CALL* stream_set_current)(const SyDevice*, SyStream*);
-  SyStatus(SY_CALL* stream_synchronize)(SyStream*);
-  SyStatus(SY_CALL* tensor_empty)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
-  SyStatus(SY_CALL* tensor_full)(const int64_t*, int32_t, SyDtype, const char*, double, SyTensor**);
-  SyStatus(SY_CALL* tensor_randn)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
-  SyStatus(SY_CALL* tensor_from_host)(const void*, const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
-  SyStatus(SY_CALL* tensor_wrap)(void*, const int64_t*, const int64_t*, int32_t, SyDtype, SyReleaseFn, void*,
-                                 SyTensor**);
-  SyStatus(SY_CALL* tensor_number_f64)(double, SyTensor**);
-  SyStatus(SY_CALL* tensor_number_i64)(int64_t, SyTensor**);
-  SyTensor*(SY_CALL* tensor_retain)(SyTensor*);
-  void(SY_CALL* tensor_release)(SyTensor*);
-  int32_t(SY_CALL* tensor_rank)(const SyTensor*);
-  const int64_t*(SY_CALL* tensor_shape)(const SyTensor*);
-  const int64_t*(SY_CALL* tensor_strides)(const SyTensor*);
-  int64_t(SY_CALL* tensor_count)(const SyTensor*);
-  SyDtype(SY_CALL* tensor_dtype)(const SyTensor*);
-  const SyDevice*(SY_CALL* tensor_device)(const SyTensor*);
-  int32_t(SY_CALL* tensor_is_contiguous)(const SyTensor*);
-  int64_t(SY_CALL* tensor_version)(const SyTensor*);
-  int32_t(SY_CALL* tensor_same_storage)(const SyTensor*, const SyTensor*);
-  SyStatus(SY_CALL* tensor_data)(const SyTensor*, void**);
-  SyStatus(SY_CALL* tensor_read)(const SyTensor*, void*, int64_t);
-  SyStatus(SY_CALL* tensor_write)(SyTensor*, const void*, int64_t);
-  SyStatus(SY_CALL* tensor_item_f64)(const SyTensor*, double*);
-  SyStatus(SY_CALL* tensor_item_i64)(const SyTensor*, int64_t*);
-  SyStatus(SY_CALL* tensor_to)(SyTensor*, const char*, SyTensor**);
-  int32_t(SY_CALL* tensor_describe)(const SyTensor*, char*, int32_t);
-  SyStatus(SY_CALL* tensor_from_dlpack)(struct DLManagedTensor*, SyTensor**);
-  SyStatus(SY_CALL* tensor_from_dlpack_versioned)(struct DLManagedTensorVersioned*, SyTensor**);
-  SyStatus(SY_CALL* tensor_to_dlpack)(SyTensor*, struct DLManagedTensor**);
-  SyStatus(SY_CALL* tensor_to_dlpack_versioned)(SyTensor*, struct DLManagedTensorVersioned**);
-  int32_t(SY_CALL* op_find)(const char*);
-  int32_t(SY_CALL* op_count)(void);
-  SyStatus(SY_CALL* op_info)(int32_t, SyOpInfo*);
-  SyStatus(SY_CALL* run)(const SyRun*);
-  int32_t(SY_CALL* op_route)(int32_t, const SyDevice*, SyDtype, char*, int32_t);
-  int32_t(SY_CALL* fallback_count)(void);
-  SyStatus(SY_CALL* fallback_report)(int32_t, SyFallbackReport*);
-  void(SY_CALL* fallback_reset)(void);
-  int32_t(SY_CALL* tensor_requires_grad)(const SyTensor*);
-  SyStatus(SY_CALL* tensor_set_requires_grad)(SyTensor*, int32_t);
-  int32_t(SY_CALL* tensor_is_leaf)(const SyTensor*);
-  SyTensor*(SY_CALL* tensor_grad)(const SyTensor*);
-  SyStatus(SY_CALL* tensor_set_grad)(SyTensor*, SyTensor*);
-  const char*(SY_CALL* tensor_grad_op)(const SyTensor*);
-  SyStatus(SY_CALL* backward)(const SyBackward*);
-  int32_t(SY_CALL* grad_mode)(void);
-  int32_t(SY_CALL* grad_mode_set)(int32_t);
-  SyStatus(SY_CALL* tensor_hook_add)(SyTensor*, SyHookFn, void*, SyReleaseFn, int64_t*);
-  SyStatus(SY_CALL* tensor_hook_remove)(SyTensor*, int64_t);
-  SyStatus(SY_CALL* function_record)(const SyFunction*);
-  void(SY_CALL* seed)(uint64_t);
-  void(SY_CALL* random_state)(uint64_t*, uint64_t*);
-  void(SY_CALL* random_state_set)(uint64_t, uint64_t);
-  SyStatus(SY_CALL* fail)(SyStatus, const char*);
-  SyStatus(SY_CALL* tensor_set_data)(SyTensor*, SyTensor*);
-  SY_TEST_GROW
-} SyApi;
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif
 
-#endif  // SWITCHYARD_SY_H_
+#endif  // SY_NO_PROTOTYPES

@@ -301,7 +301,8 @@ typedef struct SyKernel {
   const char* op;          // name of an op, or of a core kernel: "map" "reduce" "copy" "gather" "scatter"
                            // "matmul" "scan" "sort" "row"
   int32_t rev;             // the op's revision that it implements
-  uint32_t dtype;          // SyDtype of the first input (of the output, where there is none); 0: see dtypes
+  uint32_t dtype;          // SyDtype of the first input (of the output for scatter, and where there is no
+                           // input); 0: see dtypes
   SyKernelFn run;          // queues or runs. SY_UNIMPLEMENTED before anything is queued: the host takes the
                            // next candidate
   const char* device;      // device kind; NULL: the plugin's own

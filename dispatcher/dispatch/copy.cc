@@ -19,20 +19,17 @@ absl::Status OnStream(SyDevice* device, Storage* storage, bool writes, const cha
     const SyStatus code = call(stream->handle);
     return code == SY_OK ? absl::OkStatus() : DeviceStatus(device, code, what);
   }
+  Waits waits;
+  if (absl::Status s = waits.Add(stream, &storage->uses(), &storage->uses_mutex(), writes); !s.ok()) return s;
   std::lock_guard<std::mutex> lock(stream->mutex);
-  std::lock_guard<std::mutex> uses_lock(storage->uses_mutex());
-  Uses& uses = storage->uses();
-  if (uses.writer.stream && uses.writer.stream != stream)
-    if (absl::Status s = OrderAfter(stream, uses.writer.stream, uses.writer.sequence); !s.ok()) return s;
-  if (writes)
-    for (const Use& r : uses.readers)
-      if (r.stream != stream)
-        if (absl::Status s = OrderAfter(stream, r.stream, r.sequence); !s.ok()) return s;
+  if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
   const SyStatus code = call(stream->handle);
   if (code != SY_OK) return DeviceStatus(device, code, what);
   const uint64_t sequence = stream->queued.load() + 1;
   stream->recent_ops[stream->recent_count.fetch_add(1) % 16] = -1;
   stream->queued.store(sequence);
+  std::lock_guard<std::mutex> uses_lock(storage->uses_mutex());
+  Uses& uses = storage->uses();
   if (writes) {
     uses.readers.clear();
     uses.writer = {stream, sequence};

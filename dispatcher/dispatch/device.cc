@@ -67,7 +67,11 @@ absl::Status EnsureOpen(SyDevice* device) {
   PluginInstance* p = device->plugin;
   SetMessage("");
   const SyStatus code = p->device_fns.open(p->state, device->plugin_index, &device->handle);
-  if (code != SY_OK) return DeviceStatus(device, code, "open");
+  if (code != SY_OK) {
+    absl::Status failed = DeviceStatus(device, code, "open");
+    device->state.store(SyDevice::kNew);  // it was never open: a later try may succeed
+    return failed;
+  }
   device->open_pid = getpid();
   device->pool.Init(device);
   device->state.store(SyDevice::kOpen, std::memory_order_release);
@@ -83,7 +87,7 @@ absl::Status EnsureOpen(SyDevice* device) {
 
 SyStream* CurrentStream(SyDevice* device) {
   SyStream* s = Mine().streams[device->ordinal];
-  return s ? s : device->default_stream.load(std::memory_order_acquire);
+  return s && s->device == device ? s : device->default_stream.load(std::memory_order_acquire);
 }
 
 void SetCurrentStream(SyDevice* device, SyStream* stream) { Mine().streams[device->ordinal] = stream; }
@@ -109,30 +113,57 @@ void DropStream(SyStream* stream) {
   stream->device->idle_streams.push_back(stream);
 }
 
-absl::Status OrderAfter(SyStream* stream, SyStream* other, uint64_t sequence) {
-  if (other->finished.load(std::memory_order_acquire) >= sequence) return absl::OkStatus();
-  if (other->device != stream->device) return WaitFor(other, sequence);
-  PluginInstance* p = stream->device->plugin;
-  uint64_t tick;
-  {
-    std::lock_guard<std::mutex> lock(other->mutex);
-    if (other->recorded < sequence) {
-      const uint64_t upto = other->queued.load();
-      uint64_t next = 0;
-      const SyStatus code = p->stream.record(p->state, other->device->handle, other->handle, &next);
-      if (code != SY_OK) return DeviceStatus(other->device, code, "record");
-      if (next != other->tick + 1)
-        return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d",
-                                                   other->device->name, p->name, next, other->tick, other->tick + 1));
-      other->tick = next;
-      other->recorded = upto;
-    }
-    tick = other->tick;
-    if (const SyStatus code = p->stream.flush(p->state, other->device->handle, other->handle); code != SY_OK)
-      return DeviceStatus(other->device, code, "flush");
+absl::StatusOr<uint64_t> TickFor(SyStream* stream, uint64_t sequence) {
+  if (stream->finished.load(std::memory_order_acquire) >= sequence) return uint64_t{0};
+  SyDevice* device = stream->device;
+  PluginInstance* p = device->plugin;
+  std::lock_guard<std::mutex> lock(stream->mutex);
+  if (stream->recorded < sequence || stream->tick == 0) {
+    const uint64_t upto = stream->queued.load();
+    uint64_t next = 0;
+    const SyStatus code = p->stream.record(p->state, device->handle, stream->handle, &next);
+    if (code != SY_OK) return DeviceStatus(device, code, "record");
+    if (next != stream->tick + 1)
+      return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d", device->name,
+                                                 p->name, next, stream->tick, stream->tick + 1));
+    stream->tick = next;
+    stream->recorded = upto;
   }
-  const SyStatus code = p->stream.wait(p->state, stream->device->handle, stream->handle, other->handle, tick);
-  return code == SY_OK ? absl::OkStatus() : DeviceStatus(stream->device, code, "wait");
+  if (const SyStatus code = p->stream.flush(p->state, device->handle, stream->handle); code != SY_OK)
+    return DeviceStatus(device, code, "flush");
+  return stream->tick;
+}
+
+absl::Status Waits::Add(SyStream* stream, Uses* uses, std::mutex* uses_mutex, bool writes) {
+  absl::InlinedVector<Use, 4> others;
+  {
+    std::lock_guard<std::mutex> lock(*uses_mutex);
+    auto add = [&](const Use& u) {
+      if (u.stream && u.stream != stream) others.push_back(u);
+    };
+    add(uses->writer);
+    if (writes)
+      for (const Use& r : uses->readers) add(r);
+  }
+  for (const Use& u : others) {
+    if (u.stream->device != stream->device) {
+      if (absl::Status s = WaitFor(u.stream, u.sequence); !s.ok()) return s;
+      continue;
+    }
+    absl::StatusOr<uint64_t> tick = TickFor(u.stream, u.sequence);
+    if (!tick.ok()) return tick.status();
+    if (*tick) ticks_.emplace_back(u.stream, *tick);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Waits::Queue(SyStream* stream) const {
+  PluginInstance* p = stream->device->plugin;
+  for (const auto& [other, tick] : ticks_) {
+    const SyStatus code = p->stream.wait(p->state, stream->device->handle, stream->handle, other->handle, tick);
+    if (code != SY_OK) return DeviceStatus(stream->device, code, "wait");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
@@ -144,35 +175,19 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
   if (device->open_pid != getpid())
     return absl::FailedPreconditionError(absl::StrCat(device->name, ": opened before fork; after fork only exec"));
   PluginInstance* p = device->plugin;
-  uint64_t tick = 0, upto = 0;
-  {
-    std::lock_guard<std::mutex> lock(stream->mutex);
-    upto = stream->queued.load();
-    if (stream->recorded < upto || stream->tick == 0) {
-      uint64_t next = 0;
-      const SyStatus code = p->stream.record(p->state, device->handle, stream->handle, &next);
-      if (code != SY_OK) return DeviceStatus(device, code, "record");
-      if (next != stream->tick + 1)
-        return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d",
-                                                   device->name, p->name, next, stream->tick, stream->tick + 1));
-      stream->tick = next;
-      stream->recorded = upto;
-    }
-    tick = stream->tick;
-    upto = stream->recorded;
-    if (const SyStatus code = p->stream.flush(p->state, device->handle, stream->handle); code != SY_OK)
-      return DeviceStatus(device, code, "flush");
-  }
+  absl::StatusOr<uint64_t> tick = TickFor(stream, sequence);
+  if (!tick.ok()) return tick.status();
+  if (!*tick) return absl::OkStatus();
   Count(kCounterSyncs);
   SetMessage("");
-  const SyStatus code = p->stream.sync(p->state, device->handle, stream->handle, tick, -1);
+  const SyStatus code = p->stream.sync(p->state, device->handle, stream->handle, *tick, -1);
   if (code != SY_OK) {
     absl::Status s = DeviceStatus(device, code, "sync");
     return absl::Status(s.code(), absl::StrCat(s.message(), " (ops queued last: ", RecentOps(stream),
                                                "; SY_SYNC=1 names the one)"));
   }
   uint64_t done = stream->finished.load();
-  while (done < upto && !stream->finished.compare_exchange_weak(done, upto)) {
+  while (done < sequence && !stream->finished.compare_exchange_weak(done, sequence)) {
   }
   return absl::OkStatus();
 }

@@ -73,6 +73,7 @@ struct SyStream {
 
 struct SyDevice {
   std::string name;         // "cuda:1"
+  std::string kind;         // "cuda"; info.kind points here
   std::string description;
   int32_t index = 0;        // within its kind
   int32_t ordinal = 0;      // within the process
@@ -116,8 +117,20 @@ absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what);
 
 // Waits until work up to `sequence` has finished. Does not look at the status word.
 absl::Status WaitFor(SyStream* stream, uint64_t sequence);
-// Makes later work on `stream` wait for `other`'s work up to `sequence`. The caller holds stream->mutex.
-absl::Status OrderAfter(SyStream* stream, SyStream* other, uint64_t sequence);
+// A tick of the stream that covers its work up to `sequence`, 0 if that is done. The caller holds no stream.
+absl::StatusOr<uint64_t> TickFor(SyStream* stream, uint64_t sequence);
+
+// What a call must wait for on the device: collected before its own stream is locked, since it may lock others.
+class Waits {
+ public:
+  // Where `stream` uses memory that others have used.
+  absl::Status Add(SyStream* stream, Uses* uses, std::mutex* uses_mutex, bool writes);
+  // Queues the waits. The caller holds stream->mutex.
+  absl::Status Queue(SyStream* stream) const;
+
+ private:
+  absl::InlinedVector<std::pair<SyStream*, uint64_t>, 4> ticks_;
+};
 // Waits for all work and reports bad indices and asynchronous errors since the last time.
 absl::Status Synchronize(SyStream* stream);
 absl::Status Synchronize(SyDevice* device);

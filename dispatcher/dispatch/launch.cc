@@ -93,7 +93,7 @@ bool Matches(const Kernel& k, const Launch& l, std::string* why) {
       break;
     }
   }
-  if (k.core == kGather || k.core == kScatter) type = l.out[0].type;
+  if (k.core == kScatter) type = l.out[0].type;  // the first input is the index
   if (k.fns.dtype ? TypeOf(k.fns.dtype) != type : k.fns.dtypes && !(k.fns.dtypes & SY_T_BIT(type))) {
     *why = absl::StrCat("no ", TypeName(type));
     return false;
@@ -238,26 +238,6 @@ const PlanEntry* PlanFor(Kernel* k, const SyCall& call, const Launch& l) {
   return entry.get();
 }
 
-// Waits, on the device, for whoever else uses the memory. The caller holds the stream's mutex.
-absl::Status OrderUses(Launch& l) {
-  auto after = [&](const Use& use) {
-    return use.stream && use.stream != l.stream ? OrderAfter(l.stream, use.stream, use.sequence) : absl::OkStatus();
-  };
-  for (int i = 0; i < l.in_count; ++i) {
-    if (!l.in_storage[i]) continue;
-    std::lock_guard<std::mutex> lock(l.in_storage[i]->uses_mutex());
-    if (absl::Status s = after(l.in_storage[i]->uses().writer); !s.ok()) return s;
-  }
-  for (int i = 0; i < l.out_count; ++i) {
-    std::lock_guard<std::mutex> lock(l.out_storage[i]->uses_mutex());
-    Uses& uses = l.out_storage[i]->uses();
-    if (absl::Status s = after(uses.writer); !s.ok()) return s;
-    for (const Use& r : uses.readers)
-      if (absl::Status s = after(r); !s.ok()) return s;
-  }
-  return absl::OkStatus();
-}
-
 void NoteUses(Launch& l, uint64_t sequence) {
   const Use mine{l.stream, sequence};
   for (int i = 0; i < l.in_count; ++i) {
@@ -279,8 +259,16 @@ void NoteUses(Launch& l, uint64_t sequence) {
 }
 
 absl::Status CallOnStream(Kernel* k, Launch& l, SyCall& call) {
+  Waits waits;
+  auto order = [&](Storage* storage, bool writes) {
+    return storage ? waits.Add(l.stream, &storage->uses(), &storage->uses_mutex(), writes) : absl::OkStatus();
+  };
+  for (int i = 0; i < l.in_count; ++i)
+    if (absl::Status s = order(l.in_storage[i], false); !s.ok()) return s;
+  for (int i = 0; i < l.out_count; ++i)
+    if (absl::Status s = order(l.out_storage[i], true); !s.ok()) return s;
   std::lock_guard<std::mutex> lock(l.stream->mutex);
-  if (absl::Status s = OrderUses(l); !s.ok()) return s;
+  if (absl::Status s = waits.Queue(l.stream); !s.ok()) return s;
   const SyStatus code = k->fns.run(&call);
   if (code != SY_OK) return DeviceStatus(l.device, code, k->variant.c_str());
   const uint64_t sequence = l.stream->queued.load() + 1;
@@ -334,7 +322,9 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
   call.const_count = l.program ? static_cast<uint32_t>(l.program->const_count) : 0;
   call.program = l.program;
   call.consts = l.consts;
-  std::atomic<uint64_t>* word = l.word ? l.word : &k->words[l.device->ordinal];
+  std::atomic<uint64_t>* word = l.word      ? l.word
+                                : l.program ? l.program->WordFor(k, l.device->ordinal)
+                                            : &k->words[l.device->ordinal];
   call.cache = reinterpret_cast<uint64_t*>(word);
   call.plan = nullptr;
   call.scratch = SyRange{};

@@ -28,7 +28,7 @@ struct Launch {
   uint32_t attrs_size = 0;
   const Program* program = nullptr;
   const uint64_t* consts = nullptr;
-  std::atomic<uint64_t>* word = nullptr;  // null: the kernel's own
+  std::atomic<uint64_t>* word = nullptr;  // null: the program's, or the kernel's own
   Storage* in_storage[kMaxIn];
   Storage* out_storage[kMaxOut];
   SyView in[kMaxIn];

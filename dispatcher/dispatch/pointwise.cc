@@ -487,6 +487,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   }
 
   absl::Status status = absl::UnimplementedError("");
+  std::string refusals;  // of named kernels
   const KernelTable* table = in.device->kernels.load(std::memory_order_acquire);
   if (const std::vector<Kernel*>* named = table->Named(op.id); named && l.in_count == run.in_count) [[unlikely]] {
     bool uniform = true;
@@ -498,6 +499,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
         if (!Matches(*k, l, &why)) continue;
         status = CallKernel(k, l);
         if (status.code() != absl::StatusCode::kUnimplemented) break;
+        absl::StrAppend(&refusals, refusals.empty() ? "" : "; ", status.message());
       }
     l.program = program;
   }
@@ -511,6 +513,8 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
       status = CallCore(kMap, l);
     }
   }
+  if (status.code() == absl::StatusCode::kUnimplemented && !refusals.empty())
+    return absl::UnimplementedError(absl::StrCat(status.message(), " (", refusals, ")"));
   if (!status.ok()) [[unlikely]] return status;
 
   for (int i = 0; i < op.outs; ++i) {

@@ -24,12 +24,24 @@ namespace sy {
 
 // ---- messages
 
-// One line of valid text, whatever a plugin hands in.
+// One line of valid UTF-8, whatever a plugin hands in: control characters become blanks, stray bytes "?".
 void SetMessage(std::string_view text) {
   std::string& m = Mine().message;
   m.assign(text.substr(0, 4096));
-  for (char& c : m)
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
+  for (size_t i = 0; i < m.size(); ++i) {
+    const auto c = static_cast<unsigned char>(m[i]);
+    if (c < 32 || c == 127) {
+      m[i] = ' ';
+    } else if (c >= 0x80) {
+      const size_t more = (c >> 5) == 6 && c >= 0xc2 ? 1 : (c >> 4) == 14 ? 2 : (c >> 3) == 30 && c <= 0xf4 ? 3 : 0;
+      bool good = more > 0 && i + more < m.size();
+      for (size_t j = 1; good && j <= more; ++j) good = (static_cast<unsigned char>(m[i + j]) & 0xc0) == 0x80;
+      if (good)
+        i += more;
+      else
+        m[i] = '?';
+    }
+  }
 }
 const char* LastMessage() { return Mine().message.c_str(); }
 

@@ -74,6 +74,17 @@ absl::Status CheckElf(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrFormat("is built for another machine (ELF machine %d)", h.e_machine));
 #endif
   if (h.e_type != ET_DYN) return absl::InvalidArgumentError("is not a shared library");
+  // The dynamic linker maps segments without asking whether the file holds them; touching them then kills.
+  in.seekg(0, std::ios::end);
+  const auto size = static_cast<uint64_t>(in.tellg());
+  for (unsigned i = 0; i < h.e_phnum; ++i) {
+    ElfW(Phdr) segment{};
+    in.seekg(static_cast<std::streamoff>(h.e_phoff + uint64_t{i} * h.e_phentsize));
+    in.read(reinterpret_cast<char*>(&segment), sizeof segment);
+    if (in.gcount() < static_cast<std::streamsize>(sizeof segment) ||
+        (segment.p_type == PT_LOAD && segment.p_offset + segment.p_filesz > size))
+      return absl::InvalidArgumentError("is a truncated ELF file");
+  }
   return absl::OkStatus();
 }
 
@@ -172,16 +183,22 @@ absl::Status MakeDevices(World& w, PluginInstance* p, std::vector<std::unique_pt
     d->plugin = p;
     d->plugin_index = i;
     d->synchronous = !p->has_streams;
-    const std::string kind = room.info.kind;
+    const std::string kind = d->kind = room.info.kind;
+    d->info.kind = d->kind.c_str();
     d->index = static_cast<int32_t>(std::count(kinds.begin(), kinds.end(), kind));
     for (const auto& other : w.devices)
-      if (other->info.kind == kind && other->plugin != p && other->state.load() != SyDevice::kClosed)
+      if (other->kind == kind && other->plugin != p && other->state.load() != SyDevice::kClosed)
         return absl::AlreadyExistsError(absl::StrFormat("device kind %s belongs to plugin %s", kind, other->plugin->name));
     kinds.push_back(kind);
     d->name = absl::StrCat(kind, ":", d->index);
     d->description = room.info.name ? room.info.name : kind;
-    d->ordinal = static_cast<int32_t>(w.devices.size() + made->size());
-    if (d->ordinal >= kMaxDevices) return absl::ResourceExhaustedError("too many devices in this process");
+    while (d->ordinal < kMaxDevices &&
+           (w.by_ordinal[d->ordinal].load() || std::any_of(made->begin(), made->end(), [&](const auto& m) {
+              return m->ordinal == d->ordinal;
+            })))
+      ++d->ordinal;
+    if (d->ordinal >= kMaxDevices)
+      return absl::ResourceExhaustedError(absl::StrFormat("more than %d devices in this process", kMaxDevices));
     made->push_back(std::move(d));
   }
   return absl::OkStatus();
@@ -200,13 +217,14 @@ void MakeKernels(World& w, PluginInstance* p) {
 }
 
 bool Serves(const Kernel& k, const SyDevice& d) {
-  return k.fns.device ? d.info.kind == std::string_view(k.fns.device) : k.plugin == d.plugin;
+  return k.fns.device ? d.kind == k.fns.device : k.plugin == d.plugin;
 }
 
 // Publishes, for every device, the table of what is loaded now.
 void RebuildTables(World& w) {
   ++w.generation;
   for (const auto& d : w.devices) {
+    if (d->state.load() == SyDevice::kClosed) continue;
     auto table = std::make_unique<KernelTable>();
     table->generation = w.generation;
     for (const auto& k : w.kernels) {
@@ -323,7 +341,8 @@ absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* mani
   w.plugins.push_back(std::move(instance));
   RebuildTables(w);
   for (SyDevice* d : p->devices) w.by_ordinal[d->ordinal].store(d, std::memory_order_release);
-  w.device_count.store(static_cast<int>(w.devices.size()), std::memory_order_release);
+  for (SyDevice* d : p->devices)
+    w.device_count.store(std::max(w.device_count.load(), d->ordinal + 1), std::memory_order_release);
   w.any_loaded.store(true);
   return absl::OkStatus();
 }
@@ -354,7 +373,7 @@ absl::Status LoadLocked(World& w, const std::string& path) {
     // One line that begins with the file; checks deeper down have named it already.
     const std::string file = BaseName(row->file);
     std::string text(status.message().data(), status.message().size());
-    if (!absl::StrContains(text, file)) text = absl::StrCat(file, ": ", text);
+    if (!absl::StartsWith(text, file)) text = absl::StrCat(file, ": ", text);
     status = absl::Status(status.code(), text);
     row->state = SY_PLUGIN_REFUSED;
     row->reason = text;
@@ -441,7 +460,7 @@ absl::Status ClosePlugin(std::string_view name) {
           d->name, bytes, d->wrapped.load()));
   p->state_code = SY_PLUGIN_CLOSED;
   RebuildTables(w);
-  for (int32_t id : p->ops) MutableOpAt(id)->retired.store(true);
+  for (int32_t id : p->ops) RetireOp(id);
   for (const auto& k : w.kernels) {
     if (k->plugin != p) continue;
     std::lock_guard<std::mutex> plans(k->plan_mutex);

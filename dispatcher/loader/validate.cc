@@ -198,10 +198,13 @@ absl::Status CheckAndCopyTables(const SyPlugin* p, PluginInstance* plugin) {
 
 absl::Status CheckOps(const SyPlugin* p, std::vector<SyOpSpec>* ops) {
   if (absl::Status s = CheckArray("ops", p->ops, p->op_count, p->op_size, kMinOp, 1000); !s.ok()) return s;
+  std::set<std::string> op_names;
   for (int i = 0; i < p->op_count; ++i) {
     SyOpSpec o{};
     std::memcpy(&o, SY_AT(SyOpSpec, p->ops, p->op_size, i), std::min<size_t>(sizeof o, p->op_size));
     if (!GoodText(o.name, 128)) return Bad(absl::StrFormat("op %d: name is not 1 to 128 bytes of UTF-8", i));
+    if (!op_names.insert(o.name).second)
+      return absl::AlreadyExistsError(absl::StrFormat("op %s is defined twice", o.name));
     if (CoreByName(o.name) >= 0)
       return absl::AlreadyExistsError(absl::StrFormat("op %s: the name of a core kernel", o.name));
     if (o.rev < 1) return Bad(absl::StrFormat("op %s: revision %d; want 1 or more", o.name, o.rev));

@@ -165,6 +165,14 @@ absl::StatusOr<Op*> AddPluginOp(PluginInstance* plugin, const SyOpSpec& spec) {
   return op;
 }
 
+void RetireOp(int32_t id) {
+  Registry& r = GetRegistry();
+  std::lock_guard<std::mutex> lock(r.mutex);
+  Op* op = r.ops[id].load();
+  op->retired.store(true);
+  r.by_name.erase(op->name);
+}
+
 // ---- attributes
 
 const char* Attrs::Find(std::string_view name, int type) const {

@@ -254,6 +254,8 @@ const Op* OpAt(int32_t id);                   // null: none
 Op* MutableOpAt(int32_t id);
 int32_t OpCountTotal();
 absl::StatusOr<Op*> AddPluginOp(PluginInstance* plugin, const SyOpSpec& spec);
+// Frees the name of a plugin's op; its number stays taken.
+void RetireOp(int32_t id);
 std::string NearestOp(std::string_view name);  // for error texts
 
 // The id of a built-in op, looked up once per call site.

@@ -190,6 +190,21 @@ const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_c
   return it->second;
 }
 
+std::atomic<uint64_t>* Program::WordFor(const void* kernel, int device) const {
+  ProgramWord* head = words.load(std::memory_order_acquire);
+  ProgramWord* fresh = nullptr;
+  for (;;) {
+    for (ProgramWord* w = head; w; w = w->next)
+      if (w->kernel == kernel && w->device == device) {
+        delete fresh;
+        return &w->word;
+      }
+    if (!fresh) fresh = new ProgramWord{kernel, device};
+    fresh->next = head;
+    if (words.compare_exchange_weak(head, fresh, std::memory_order_acq_rel)) return &fresh->word;
+  }
+}
+
 // ---- vocabulary
 
 namespace {

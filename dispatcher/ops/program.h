@@ -6,6 +6,7 @@
 #ifndef DISPATCHER_OPS_PROGRAM_H_
 #define DISPATCHER_OPS_PROGRAM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -28,6 +29,14 @@ struct ConstSource {
   uint64_t bits = 0;     // literal
 };
 
+// SyCall.cache of one program for one kernel on one device: kept in a list that only grows.
+struct ProgramWord {
+  const void* kernel = nullptr;
+  int device = 0;
+  std::atomic<uint64_t> word{0};
+  ProgramWord* next = nullptr;
+};
+
 // A finished program. Interned: equal code is one object, which lives as long as the process.
 struct Program : SyProgram {
   std::vector<SyInstruction> code;
@@ -37,6 +46,9 @@ struct Program : SyProgram {
   uint64_t opcodes[4] = {};  // set of opcodes used
   uint64_t types = 0;        // set of SY_T_* used
   bool uses_index = false;   // INDEX of a particular axis: axes must not be joined
+  mutable std::atomic<ProgramWord*> words{nullptr};
+
+  std::atomic<uint64_t>* WordFor(const void* kernel, int device) const;
 };
 
 class ProgramBuilder;

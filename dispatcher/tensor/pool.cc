@@ -1,7 +1,6 @@
 #include "dispatcher/tensor/pool.h"
 
 #include <algorithm>
-#include <memory>
 
 #include "absl/strings/str_format.h"
 #include "dispatcher/dispatch/device.h"
@@ -129,11 +128,12 @@ absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
   }
   if (code != SY_OK) return DeviceStatus(device_, code, "alloc");
   if (a.memory.handle == 0 || static_cast<int64_t>(a.bytes) < bytes ||
-      (a.memory.address % std::max<uint64_t>(1, device_->info.buffer_alignment)) != 0) {
+      a.memory.address % device_->info.buffer_alignment != 0 || a.memory.host.bits % device_->info.buffer_alignment != 0) {
     return absl::InternalError(absl::StrFormat(
-        "%s: plugin %s: alloc of %d bytes gave handle %d, %d bytes, address 0x%x; want a handle, at least the "
-        "bytes asked, an address that is a multiple of %d",
-        device_->name, p->name, bytes, a.memory.handle, a.bytes, a.memory.address, device_->info.buffer_alignment));
+        "%s: plugin %s: alloc of %d bytes gave handle %d, %d bytes, address 0x%x, host address 0x%x; want a handle, at "
+        "least the bytes asked, addresses that are multiples of %d",
+        device_->name, p->name, bytes, a.memory.handle, a.bytes, a.memory.address, a.memory.host.bits,
+        device_->info.buffer_alignment));
   }
   auto* segment = new Segment{a.memory, bytes, small};
   segments_.push_back(segment);

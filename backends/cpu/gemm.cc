@@ -1,0 +1,289 @@
+#include "backends/cpu/gemm.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+namespace sy::cpu {
+namespace {
+
+constexpr int64_t kBlockK = 256;   // of k: a panel of B stays in the first-level cache
+constexpr int64_t kBlockN = 2048;  // of n: packed B of a block stays in the second or third level
+constexpr int64_t kBlockM = 192;  // of m: a multiple of every tile's rows
+constexpr int64_t kStackBytes = 48 << 10;
+constexpr int64_t kFlopsPerTask = 2 << 20;
+
+int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// Four rows of four f32 turned into four columns.
+using Four = float __attribute__((vector_size(16)));
+inline void Transpose4(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  Four r[4];
+  for (int i = 0; i < 4; ++i) std::memcpy(&r[i], from + i * from_stride, sizeof r[i]);
+  const Four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+  const Four c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  const Four t[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
+                     __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
+  for (int i = 0; i < 4; ++i) std::memcpy(to + i * to_stride, &t[i], sizeof t[i]);
+}
+
+// to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
+template <typename T>
+void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, int64_t to_stride) {
+  int64_t i = 0;
+  if constexpr (sizeof(T) == 4) {
+    for (; i + 4 <= count; i += 4) {
+      int64_t p = 0;
+      for (; p + 4 <= k; p += 4) Transpose4(from + i * from_stride + p, from_stride, to + p * to_stride + i, to_stride);
+      for (; p < k; ++p)
+        for (int64_t l = i; l < i + 4; ++l) to[p * to_stride + l] = from[l * from_stride + p];
+    }
+  }
+  for (; i < count; ++i)
+    for (int64_t p = 0; p < k; ++p) to[p * to_stride + i] = from[i * from_stride + p];
+}
+
+// `rows` rows of A, interleaved by `tile` so that one k is contiguous; missing rows are zero.
+template <typename T>
+void PackA(Matrix<const T> a, int64_t rows, int64_t k, int tile, T* to) {
+  for (int64_t i0 = 0; i0 < rows; i0 += tile) {
+    const int64_t used = std::min<int64_t>(tile, rows - i0);
+    const T* from = a.data + i0 * a.row_stride;
+    if (a.row_stride == 1 && used == tile) {
+      for (int64_t p = 0; p < k; ++p) std::copy_n(from + p * a.column_stride, tile, to + p * tile);
+    } else if (a.column_stride == 1 && used == tile) {
+      Turn(from, a.row_stride, tile, k, to, tile);
+    } else {
+      if (used < tile) std::fill_n(to, k * tile, T(0));
+      for (int64_t i = 0; i < used; ++i)
+        for (int64_t p = 0; p < k; ++p) to[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
+    }
+    to += k * tile;
+  }
+}
+
+// Panels [begin, end) of `tile` columns of B; missing columns are zero.
+template <typename T>
+void PackB(Matrix<const T> b, int64_t n, int64_t k, int tile, int64_t begin, int64_t end, T* to) {
+  for (int64_t j0 = begin; j0 < end; ++j0) {
+    T* panel = to + j0 * k * tile;
+    const int64_t used = std::min<int64_t>(tile, n - j0 * tile);
+    const T* from = b.data + j0 * tile * b.column_stride;
+    if (b.column_stride == 1) {
+      for (int64_t p = 0; p < k; ++p) {
+        std::copy_n(from + p * b.row_stride, used, panel + p * tile);
+        std::fill(panel + p * tile + used, panel + (p + 1) * tile, T(0));
+      }
+    } else {
+      if (used < tile) std::fill_n(panel, k * tile, T(0));
+      if (b.row_stride == 1) {
+        Turn(from, b.column_stride, used, k, panel, tile);
+      } else {
+        for (int64_t j = 0; j < used; ++j)
+          for (int64_t p = 0; p < k; ++p) panel[p * tile + j] = from[p * b.row_stride + j * b.column_stride];
+      }
+    }
+  }
+}
+
+// Memory for packing: the stack for small products, else the host's.
+class PackMemory {
+ public:
+  PackMemory(const SyHost* host, int64_t bytes) : host_(host) {
+    data_ = bytes <= kStackBytes ? stack_ : static_cast<char*>(host->host_alloc(bytes, 64));
+  }
+  ~PackMemory() {
+    if (data_ != stack_) host_->host_free(data_);
+  }
+  PackMemory(const PackMemory&) = delete;
+  PackMemory& operator=(const PackMemory&) = delete;
+  char* data() const { return data_; }
+
+ private:
+  const SyHost* host_;
+  char* data_;
+  alignas(64) char stack_[kStackBytes];
+};
+
+template <typename T>
+struct Block {
+  const GemmTile<T>* tile;
+  int64_t m, n, k;  // of this block
+  const T* a;       // packed
+  const T* b;       // packed, or B itself
+  int64_t ldb;      // from one k to the next
+  int64_t panel_b;  // from one panel of columns to the next
+  const T* tail_b;  // the last panel, packed, where B itself ends before it does; or null
+  Matrix<T> c;
+  bool accumulate;
+  int64_t row_panels, column_panels, rows_per_task, columns_per_task;
+
+  void Tile(int64_t i, int64_t j) const {
+    const int64_t rows = tile->rows, columns = tile->columns;
+    const int64_t used_rows = std::min(rows, m - i * rows),
+                  used_columns = std::min(columns, n - j * columns);
+    const T* panel_a = a + i * rows * k;
+    const bool tail = tail_b != nullptr && j == column_panels - 1;
+    const T* from_b = tail ? tail_b : b + j * panel_b;
+    const int64_t step_b = tail ? columns : ldb;
+    T* to = c.data + i * rows * c.row_stride + j * columns * c.column_stride;
+    if (c.column_stride == 1 && used_columns == columns) {
+      tile->run(k, static_cast<int>(used_rows), panel_a, from_b, step_b, to, c.row_stride,
+                accumulate);
+      return;
+    }
+    // Edges and strided results go by way of a full tile.
+    alignas(64) T full[12 * 32];
+    if (accumulate)
+      for (int64_t r = 0; r < used_rows; ++r)
+        for (int64_t s = 0; s < columns; ++s)
+          full[r * columns + s] =
+              s < used_columns ? to[r * c.row_stride + s * c.column_stride] : T(0);
+    tile->run(k, static_cast<int>(used_rows), panel_a, from_b, step_b, full, columns, accumulate);
+    for (int64_t r = 0; r < used_rows; ++r)
+      for (int64_t s = 0; s < used_columns; ++s)
+        to[r * c.row_stride + s * c.column_stride] = full[r * columns + s];
+  }
+
+  void Task(int64_t t) const {
+    const int64_t column_tasks = (column_panels + columns_per_task - 1) / columns_per_task;
+    const int64_t i0 = t / column_tasks * rows_per_task, j0 = t % column_tasks * columns_per_task;
+    const int64_t i1 = std::min(row_panels, i0 + rows_per_task),
+                  j1 = std::min(column_panels, j0 + columns_per_task);
+    for (int64_t j = j0; j < j1; ++j)  // a panel of B stays near while the rows of A pass by
+      for (int64_t i = i0; i < i1; ++i) Tile(i, j);
+  }
+};
+
+template <typename T>
+void RunBlock(const SyHost* host, Block<T>& block) {
+  // Tasks of about equal work; their shape follows from the block's alone.
+  const double flops = 2.0 * static_cast<double>(block.m) * static_cast<double>(block.n) *
+                       static_cast<double>(block.k);
+  const auto wanted = static_cast<int64_t>(std::clamp(flops / kFlopsPerTask, 1.0, 16.0));
+  block.rows_per_task = block.row_panels;
+  block.columns_per_task = block.column_panels;
+  int64_t tasks = 1;
+  while (tasks < wanted && (block.rows_per_task > 1 || block.columns_per_task > 1)) {
+    // Columns first: a panel of B serves all rows of its task.
+    const bool split_rows = block.columns_per_task <= 1;
+    int64_t& side = split_rows ? block.rows_per_task : block.columns_per_task;
+    side = (side + 1) / 2;
+    tasks *= 2;
+  }
+  tasks = ((block.row_panels + block.rows_per_task - 1) / block.rows_per_task) *
+          ((block.column_panels + block.columns_per_task - 1) / block.columns_per_task);
+  if (tasks <= 1) return block.Task(0);
+  host->parallel_for(
+      tasks, 1,
+      [](void* context, int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) static_cast<const Block<T>*>(context)->Task(t);
+      },
+      &block);
+}
+
+template <typename T>
+bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
+         Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
+  const int64_t block_k = std::min(k, kBlockK), block_m = std::min(m, kBlockM),
+                block_n = std::min(n, kBlockN);
+  // With few rows a panel of B is used too rarely to be worth packing where its rows are dense
+  // already.
+  const bool direct = b.column_stride == 1 && m <= 4 * tile.rows;
+  const int64_t a_elements = RoundUp(block_m, tile.rows) * block_k;
+  const int64_t b_elements = (direct ? tile.columns : RoundUp(block_n, tile.columns)) * block_k;
+  PackMemory memory(host, (a_elements + b_elements) * static_cast<int64_t>(sizeof(T)) + 64);
+  if (memory.data() == nullptr) return false;
+  T* packed_a = reinterpret_cast<T*>(memory.data());
+  T* packed_b = packed_a + a_elements;
+  for (int64_t n0 = 0; n0 < n; n0 += block_n) {
+    const int64_t nn = std::min(block_n, n - n0),
+                  column_panels = (nn + tile.columns - 1) / tile.columns;
+    for (int64_t k0 = 0; k0 < k; k0 += block_k) {
+      const int64_t kk = std::min(block_k, k - k0);
+      const Matrix<const T> part_b = {b.data + k0 * b.row_stride + n0 * b.column_stride,
+                                      b.row_stride, b.column_stride};
+      const T* tail = nullptr;
+      if (!direct) {
+        struct Context {
+          Matrix<const T> b;
+          int64_t n, k;
+          int tile;
+          T* to;
+        } context = {part_b, nn, kk, tile.columns, packed_b};
+        const int64_t grain = std::max<int64_t>(1, (64 << 10) / (kk * tile.columns));
+        const auto pack = [](void* p, int64_t begin, int64_t end) {
+          const auto* x = static_cast<const Context*>(p);
+          PackB(x->b, x->n, x->k, x->tile, begin, end, x->to);
+        };
+        if (column_panels <= grain)
+          pack(&context, 0, column_panels);
+        else
+          host->parallel_for(column_panels, grain, pack, &context);
+      } else if (nn % tile.columns) {
+        const int64_t last = column_panels - 1;
+        const Matrix<const T> edge = {part_b.data + last * tile.columns, b.row_stride, 1};
+        PackB(edge, nn - last * tile.columns, kk, tile.columns, 0, 1, packed_b);
+        tail = packed_b;
+      }
+      for (int64_t m0 = 0; m0 < m; m0 += block_m) {
+        const int64_t mm = std::min(block_m, m - m0);
+        PackA<T>({a.data + m0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride},
+                 mm, kk, tile.rows, packed_a);
+        Block<T> block = {
+            &tile,
+            mm,
+            nn,
+            kk,
+            packed_a,
+            direct ? part_b.data : packed_b,
+            direct ? b.row_stride : tile.columns,
+            direct ? tile.columns : kk * tile.columns,
+            tail,
+            {c.data + m0 * c.row_stride + n0 * c.column_stride, c.row_stride, c.column_stride},
+            k0 > 0,
+            (mm + tile.rows - 1) / tile.rows,
+            column_panels,
+            0,
+            0};
+        RunBlock(host, block);
+      }
+    }
+  }
+  return true;
+}
+
+// C and its transpose are the same sums: take the one whose right-hand side costs less to pack, and
+// whose result is stored along its rows where both cost the same.
+template <typename T>
+bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
+            Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
+  // In cycles, about: copies move a few elements each, transposes less, a tile takes a cycle or two for each
+  // of its rows and each k, whether its columns are used or not.
+  const auto cost = [&](int64_t rows, int64_t columns, bool turn_a, bool dense_b, bool dense_c) {
+    const double r = static_cast<double>(rows), c = static_cast<double>(columns), kk = static_cast<double>(k);
+    const bool direct = dense_b && rows <= 4 * tile.rows;
+    const double pack_b = direct ? 0 : c * kk * (dense_b ? 0.15 : 0.4);
+    const double pack_a = r * kk * (turn_a ? 0.4 : 0.2);
+    const double tiles = static_cast<double>(RoundUp(columns, tile.columns) / tile.columns);
+    return pack_a + pack_b + (dense_c ? 0 : r * c) + 1.5 * r * kk * tiles;
+  };
+  const double plain = cost(m, n, a.row_stride != 1, b.column_stride == 1, c.column_stride == 1);
+  const double turned = cost(n, m, b.column_stride != 1, a.row_stride == 1, c.row_stride == 1);
+  if (turned < plain)
+    return Run<T>(host, tile, n, m, k, b.Transposed(), a.Transposed(), c.Transposed());
+  return Run<T>(host, tile, m, n, k, a, b, c);
+}
+
+}  // namespace
+
+bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const float> a,
+          Matrix<const float> b, Matrix<float> c) {
+  return Choose<float>(host, TileF32(isa), m, n, k, a, b, c);
+}
+bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const double> a,
+          Matrix<const double> b, Matrix<double> c) {
+  return Choose<double>(host, TileF64(isa), m, n, k, a, b, c);
+}
+
+}  // namespace sy::cpu

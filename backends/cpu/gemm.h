@@ -1,0 +1,43 @@
+// C = A B for f32 and f64 with any strides: packed panels and a register tile, as in Goto and van
+// de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008). Each element of C is one
+// chain of fused multiply-adds in the order of k, so results do not depend on threads, on tile
+// sizes or on the instruction set.
+#ifndef BACKENDS_CPU_GEMM_H_
+#define BACKENDS_CPU_GEMM_H_
+
+#include <cstdint>
+
+#include "api/switchyard/sy_plugin.h"
+#include "backends/cpu/targets.h"
+
+namespace sy::cpu {
+
+template <typename T>
+struct Matrix {
+  T* data;
+  int64_t row_stride, column_stride;  // in elements
+  Matrix Transposed() const { return {data, column_stride, row_stride}; }
+};
+
+// False: no memory for packing.
+bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const float> a,
+          Matrix<const float> b, Matrix<float> c);
+bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const double> a,
+          Matrix<const double> b, Matrix<double> c);
+
+// The register tile of one instruction set (gemm_tile.cc).
+template <typename T>
+struct GemmTile {
+  int rows, columns;
+  // c[0..rows) x [0..columns) = (accumulate ? c : 0) + sum over k of a panel of A, `rows`
+  // interleaved, and of B with `ldb` elements from one k to the next. `used_rows` of the tile are
+  // computed and stored.
+  void (*run)(int64_t k, int used_rows, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc,
+              bool accumulate);
+};
+const GemmTile<float>& TileF32(Isa isa);
+const GemmTile<double>& TileF64(Isa isa);
+
+}  // namespace sy::cpu
+
+#endif  // BACKENDS_CPU_GEMM_H_

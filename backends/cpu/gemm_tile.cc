@@ -1,0 +1,102 @@
+// The register tile: accumulators stay in registers for a whole block of k.
+#include "backends/cpu/targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/gemm_tile.cc"
+#include <hwy/foreach_target.h>
+// The order matters: foreach_target comes first.
+#include <hwy/highway.h>
+
+#include <cmath>
+
+#include "backends/cpu/gemm.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sy::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Accumulators are rows x 2 vectors; with two vectors of B and one of A they must fit the
+// registers.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kTileRows = 12;
+#else
+constexpr int kTileRows = 6;
+#endif
+
+template <class D, class V>
+HWY_INLINE V Fused(D d, V a, V b, V c) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(d, std::fma(hn::GetLane(a), hn::GetLane(b), hn::GetLane(c)));
+#else
+  (void)d;
+  return hn::MulAdd(a, b, c);
+#endif
+}
+
+template <typename T, int kRows>
+HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t ldb,
+                        T* HWY_RESTRICT c, int64_t ldc, bool accumulate) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  V left[kRows], right[kRows];
+  for (int i = 0; i < kRows; ++i) {
+    left[i] = accumulate ? hn::LoadU(d, c + i * ldc) : hn::Zero(d);
+    right[i] = accumulate ? hn::LoadU(d, c + i * ldc + n) : hn::Zero(d);
+  }
+  for (int64_t p = 0; p < k; ++p) {
+    const V b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + n);
+    for (int i = 0; i < kRows; ++i) {
+      const V x = hn::Set(d, a[i]);
+      left[i] = Fused(d, x, b0, left[i]);
+      right[i] = Fused(d, x, b1, right[i]);
+    }
+    a += kTileRows;
+    b += ldb;
+  }
+  for (int i = 0; i < kRows; ++i) {
+    hn::StoreU(left[i], d, c + i * ldc);
+    hn::StoreU(right[i], d, c + i * ldc + n);
+  }
+}
+
+// Few rows are common (vectors, last panels): each count has code of its own.
+template <typename T, int kRows>
+void RunRows(int64_t k, int used, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc,
+             bool accumulate) {
+  if constexpr (kRows > 0) {
+    if (used == kRows) return RunTile<T, kRows>(k, a, b, ldb, c, ldc, accumulate);
+    RunRows<T, kRows - 1>(k, used, a, b, ldb, c, ldc, accumulate);
+  }
+}
+
+const GemmTile<float>* Float() {
+  static constexpr GemmTile<float> tile = {
+      kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
+      RunRows<float, kTileRows>};
+  return &tile;
+}
+const GemmTile<double>* Double() {
+  static constexpr GemmTile<double> tile = {
+      kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
+      RunRows<double, kTileRows>};
+  return &tile;
+}
+
+}  // namespace sy::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sy::cpu {
+
+const GemmTile<float>& TileF32(Isa isa) {
+  static constexpr auto kTable = SY_CPU_ISA_TABLE(Float);
+  return *kTable.For(isa)();
+}
+const GemmTile<double>& TileF64(Isa isa) {
+  static constexpr auto kTable = SY_CPU_ISA_TABLE(Double);
+  return *kTable.For(isa)();
+}
+
+}  // namespace sy::cpu
+#endif  // HWY_ONCE

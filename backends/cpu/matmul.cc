@@ -1,0 +1,183 @@
+// The matmul core kernel: batches of products in every dtype.
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/convert.h"
+#include "backends/cpu/gemm.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/state.h"
+
+namespace sy::cpu {
+namespace {
+
+struct Product {
+  int64_t m, n, k;
+  int64_t a_strides[2], b_strides[2], c_strides[2];
+};
+
+template <typename T>
+T* DataOf(const SyView& v) {
+  return reinterpret_cast<T*>(static_cast<char*>(v.memory.host.p) + v.offset);
+}
+
+template <typename T>
+bool Floats(const SyCall* call, const Product& p, const T* a, const T* b, T* c) {
+  return Gemm(call->host, StateOf(call).isa, p.m, p.n, p.k,
+              Matrix<const T>{a, p.a_strides[0], p.a_strides[1]},
+              Matrix<const T>{b, p.b_strides[0], p.b_strides[1]},
+              Matrix<T>{c, p.c_strides[0], p.c_strides[1]});
+}
+
+// f16 and bf16: dense f32 copies, one rounding at the end.
+template <typename Narrow>
+bool Narrows(const SyCall* call, const Product& p, const Narrow* a, const Narrow* b, Narrow* c) {
+  std::vector<float> wide_a(static_cast<size_t>(p.m * p.k)), wide_b(static_cast<size_t>(p.k * p.n)),
+      wide_c(static_cast<size_t>(p.m * p.n));
+  for (int64_t i = 0; i < p.m; ++i)
+    for (int64_t j = 0; j < p.k; ++j)
+      wide_a[static_cast<size_t>(i * p.k + j)] =
+          ToF32(a[i * p.a_strides[0] + j * p.a_strides[1]]);
+  for (int64_t i = 0; i < p.k; ++i)
+    for (int64_t j = 0; j < p.n; ++j)
+      wide_b[static_cast<size_t>(i * p.n + j)] =
+          ToF32(b[i * p.b_strides[0] + j * p.b_strides[1]]);
+  if (!Gemm(call->host, StateOf(call).isa, p.m, p.n, p.k,
+            Matrix<const float>{wide_a.data(), p.k, 1}, Matrix<const float>{wide_b.data(), p.n, 1},
+            Matrix<float>{wide_c.data(), p.n, 1}))
+    return false;
+  for (int64_t i = 0; i < p.m; ++i)
+    for (int64_t j = 0; j < p.n; ++j)
+      c[i * p.c_strides[0] + j * p.c_strides[1]] = Convert<Narrow>(wide_c[static_cast<size_t>(i * p.n + j)]);
+  return true;
+}
+
+// Integers wrap: sums in the unsigned type of at least 32 bits.
+template <typename T, typename Wide>
+bool Integers(const SyCall* call, const Product& p, const T* a, const T* b, T* c) {
+  struct Context {
+    const Product* p;
+    const T *a, *b;
+    T* c;
+  } context = {&p, a, b, c};
+  const auto rows = [](void* raw, int64_t begin, int64_t end) {
+    const auto* x = static_cast<const Context*>(raw);
+    const Product& q = *x->p;
+    constexpr int64_t kColumns = 512;
+    Wide sums[kColumns];
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t j0 = 0; j0 < q.n; j0 += kColumns) {
+        const int64_t width = std::min(kColumns, q.n - j0);
+        std::fill_n(sums, width, Wide(0));
+        for (int64_t l = 0; l < q.k; ++l) {
+          const Wide scale = static_cast<Wide>(x->a[i * q.a_strides[0] + l * q.a_strides[1]]);
+          const T* row = x->b + l * q.b_strides[0] + j0 * q.b_strides[1];
+          for (int64_t j = 0; j < width; ++j)
+            sums[j] += scale * static_cast<Wide>(row[j * q.b_strides[1]]);
+        }
+        for (int64_t j = 0; j < width; ++j)
+          x->c[i * q.c_strides[0] + (j0 + j) * q.c_strides[1]] = static_cast<T>(sums[j]);
+      }
+  };
+  const int64_t grain = std::max<int64_t>(1, (256 << 10) / std::max<int64_t>(1, p.n * p.k));
+  call->host->parallel_for(p.m, grain, rows, &context);
+  return true;
+}
+
+template <typename T, typename Fn>
+SyStatus Batches(const SyCall* call, Fn one) {
+  const SyView &a = call->in[0], &b = call->in[1], &c = call->out[0];
+  const int batch = c.rank - 2;
+  Product p = {c.shape[batch],
+               c.shape[batch + 1],
+               a.shape[batch + 1],
+               {a.strides[batch], a.strides[batch + 1]},
+               {b.strides[batch], b.strides[batch + 1]},
+               {c.strides[batch], c.strides[batch + 1]}};
+  int64_t count = 1;
+  for (int d = 0; d < batch; ++d) count *= c.shape[d];
+  if (count == 0 || p.m == 0 || p.n == 0) return SY_OK;
+  struct Context {
+    const SyCall* call;
+    const Product* p;
+    Fn* one;
+    std::atomic<bool> ok;
+  } context = {call, &p, &one, true};
+  const auto range = [](void* raw, int64_t begin, int64_t end) {
+    auto* x = static_cast<Context*>(raw);
+    const SyView &va = x->call->in[0], &vb = x->call->in[1], &vc = x->call->out[0];
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t rest = i, oa = 0, ob = 0, oc = 0;
+      for (int d = vc.rank - 3; d >= 0; --d) {
+        const int64_t at = rest % vc.shape[d];
+        rest /= vc.shape[d];
+        oa += at * va.strides[d];
+        ob += at * vb.strides[d];
+        oc += at * vc.strides[d];
+      }
+      bool good = false;
+      try {
+        good = (*x->one)(x->call, *x->p, DataOf<const T>(va) + oa, DataOf<const T>(vb) + ob,
+                         DataOf<T>(vc) + oc);
+      } catch (...) {
+        // Only std::bad_alloc can come from a product.
+      }
+      if (!good) x->ok.store(false, std::memory_order_relaxed);
+    }
+  };
+  // Many small products go to the threads as they are; a large one is split inside.
+  const double flops =
+      2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
+  if (count >= 8 && flops < 32e6) {
+    const auto grain = static_cast<int64_t>(std::max(1.0, 1e6 / std::max(flops, 1.0)));
+    call->host->parallel_for(count, grain, range, &context);
+  } else {
+    range(&context, 0, count);
+  }
+  return context.ok.load() ? SY_OK : OutOfMemory(call->host);
+}
+
+SyStatus Matmul(const SyCall* call) {
+  return Guard(call->host, [&]() -> SyStatus {
+    switch (call->out[0].type) {
+      case SY_T_F32:
+        return Batches<float>(call, Floats<float>);
+      case SY_T_F64:
+        return Batches<double>(call, Floats<double>);
+      case SY_T_F16:
+        return Batches<F16>(call, Narrows<F16>);
+      case SY_T_BF16:
+        return Batches<BF16>(call, Narrows<BF16>);
+      case SY_T_I8:
+        return Batches<int8_t>(call, Integers<int8_t, uint32_t>);
+      case SY_T_I16:
+        return Batches<int16_t>(call, Integers<int16_t, uint32_t>);
+      case SY_T_I32:
+        return Batches<int32_t>(call, Integers<int32_t, uint32_t>);
+      case SY_T_I64:
+        return Batches<int64_t>(call, Integers<int64_t, uint64_t>);
+      case SY_T_U8:
+        return Batches<uint8_t>(call, Integers<uint8_t, uint32_t>);
+      case SY_T_U16:
+        return Batches<uint16_t>(call, Integers<uint16_t, uint32_t>);
+      case SY_T_U32:
+        return Batches<uint32_t>(call, Integers<uint32_t, uint32_t>);
+      case SY_T_U64:
+        return Batches<uint64_t>(call, Integers<uint64_t, uint64_t>);
+      default:
+        return call->host->fail(SY_UNIMPLEMENTED, "cpu: matmul of type %d", call->out[0].type);
+    }
+  });
+}
+
+}  // namespace
+
+std::span<const SyKernel> MatmulKernels() {
+  static constexpr SyKernel kKernels[] = {{.op = "matmul",
+                                           .rev = 1,
+                                           .run = Matmul,
+                                           .accepts = SY_ACCEPTS_ALL,
+                                           .dtypes = SY_T_ALL & ~SY_T_BIT(SY_T_BOOL)}};
+  return kKernels;
+}
+
+}  // namespace sy::cpu

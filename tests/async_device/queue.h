@@ -1,0 +1,157 @@
+// Queue: a stream. Commands are held back until Flush or Sync and then run in order on the queue's
+// own thread. An error sticks: what comes after it is skipped until Reset, ticks go on. Threads:
+// Finished and Sync from any; the others must not overlap, which BusyMark finds out.
+#ifndef TESTS_ASYNC_DEVICE_QUEUE_H_
+#define TESTS_ASYNC_DEVICE_QUEUE_H_
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "api/switchyard/sy_plugin.h"
+
+namespace async {
+
+struct Error {
+  SyStatus code = SY_OK;
+  std::string text;
+};
+
+class Queue {
+ public:
+  Queue() : worker_([this] { Work(); }) {}
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // Finishes what is queued and joins the thread.
+  ~Queue() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      released_ = commands_.size();
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    worker_.join();
+  }
+
+  // `run` returns an error or SY_OK and is skipped after one; `done` always runs, on the queue's
+  // thread.
+  void Push(std::function<Error()> run, std::function<void()> done) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    commands_.push_back({std::move(run), std::move(done), 0});
+  }
+
+  uint64_t Record() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    commands_.push_back({nullptr, nullptr, ++recorded_});
+    return recorded_;
+  }
+
+  // Starts what was held back.
+  void Flush() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      released_ = commands_.size();
+      flushed_ = recorded_;
+    }
+    changed_.notify_all();
+  }
+
+  uint64_t Recorded() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return recorded_;
+  }
+  uint64_t Flushed() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return flushed_;
+  }
+  uint64_t Finished() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return finished_;
+  }
+  Error error() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return error_;
+  }
+  void Reset() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    error_ = {};
+  }
+
+  // False if `tick` is not reached in time. timeout_ns < 0: for ever.
+  bool Wait(uint64_t tick, int64_t timeout_ns) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    auto reached = [&] { return finished_ >= tick; };
+    if (timeout_ns >= 0)
+      return reached_.wait_for(lock, std::chrono::nanoseconds(timeout_ns), reached);
+    reached_.wait(lock, reached);
+    return true;
+  }
+
+  // Marks that a call of the host is inside; false if another one is.
+  class BusyMark {  // of a queue, or of none
+   public:
+    explicit BusyMark(Queue* q) : q_(q), alone_(q && !q->busy_.exchange(true)) {}
+    ~BusyMark() {
+      if (alone_) q_->busy_.store(false);
+    }
+    BusyMark(const BusyMark&) = delete;
+    BusyMark& operator=(const BusyMark&) = delete;
+    bool alone() const { return alone_; }
+
+   private:
+    Queue* q_;
+    bool alone_;
+  };
+
+ private:
+  struct Command {
+    std::function<Error()> run;
+    std::function<void()> done;
+    uint64_t tick;  // not 0: a mark
+  };
+
+  void Work() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [&] { return released_ > 0 || stopping_; });
+      if (released_ == 0) return;
+      Command command = std::move(commands_.front());
+      commands_.pop_front();
+      --released_;
+      const bool skip = error_.code != SY_OK;
+      lock.unlock();
+      Error error;
+      if (command.run && !skip) error = command.run();
+      if (command.done) command.done();
+      const uint64_t tick = command.tick;
+      command = {};
+      lock.lock();
+      if (error.code != SY_OK && error_.code == SY_OK) error_ = error;
+      if (tick == 0) continue;
+      finished_ = tick;
+      reached_.notify_all();
+    }
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_, reached_;
+  std::deque<Command> commands_;
+  size_t released_ = 0;  // commands at the front that may run
+  uint64_t recorded_ = 0, flushed_ = 0, finished_ = 0;
+  Error error_;
+  bool stopping_ = false;
+  std::atomic<bool> busy_{false};
+  std::thread worker_;
+};
+
+}  // namespace async
+
+#endif  // TESTS_ASYNC_DEVICE_QUEUE_H_
