@@ -198,7 +198,7 @@ SyStatus RunScatter(const SyCall* call) {
   });
 }
 
-// The kernel's dtype is that of its first input, the index.
+
 constexpr SyKernel kKernels[] = {
     {.op = "scatter",
      .rev = 1,
