@@ -16,7 +16,9 @@ KernelTable MakeTable() {
   using Family = std::span<const SyKernel> (*)();
   constexpr Family kFamilies[] = {MapKernels,    ReduceKernels,  CopyKernels,
                                   GatherKernels, ScatterKernels, ScanKernels,
-                                  SortKernels,   RowKernels,     MatmulKernels};
+                                  SortKernels,   RowKernels,     MatmulKernels,
+                                  Conv2dKernels, Conv2dGradInputKernels, Conv2dGradWeightKernels,
+                                  PoolKernels,   TopkKernels};
   KernelTable table;
   for (const Family family : kFamilies) {
     const std::span<const SyKernel> more = family();

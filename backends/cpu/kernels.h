@@ -18,6 +18,11 @@ std::span<const SyKernel> ScatterKernels();  // scatter.cc
 std::span<const SyKernel> ScanKernels();     // scan.cc
 std::span<const SyKernel> MatmulKernels();   // matmul.cc
 std::span<const SyKernel> SortKernels();     // sort.cc
+std::span<const SyKernel> Conv2dKernels();            // conv2d.cc
+std::span<const SyKernel> Conv2dGradInputKernels();   // conv2d_grad_input.cc
+std::span<const SyKernel> Conv2dGradWeightKernels();  // conv2d_grad_weight.cc
+std::span<const SyKernel> PoolKernels();              // pool2d.cc
+std::span<const SyKernel> TopkKernels();              // topk.cc
 
 // All of them, in one array that lives as long as the library.
 std::span<const SyKernel> AllKernels();

@@ -78,12 +78,13 @@ absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
   }
   Block key;
   key.bytes = size;
-  auto it = free_.lower_bound(&key);
-  // A block much larger than what is wanted is kept for what needs it, unless it can be split.
+  // Segments of their own are not split: one much larger than what is wanted is kept for what needs it.
+  std::set<Block*, BySize>& free = free_[size < kLarge];
+  auto it = free.lower_bound(&key);
   Block* block = nullptr;
-  if (it != free_.end() && ((*it)->segment->small || (*it)->bytes <= size + size / 4)) {
+  if (it != free.end() && (size < kLarge || (*it)->bytes <= size + size / 4)) {
     block = *it;
-    free_.erase(it);
+    free.erase(it);
   } else if (absl::Status s = NewSegment(size, &block); !s.ok()) {
     return s;
   }
@@ -101,7 +102,7 @@ absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
     block->bytes = size;
     rest->uses = block->uses;
     rest->free = true;
-    free_.insert(rest);
+    free.insert(rest);
   }
   *out_block = block;
   return absl::OkStatus();
@@ -166,11 +167,12 @@ void Pool::GiveShared(Block* block) {
   std::lock_guard<std::mutex> lock(mutex_);
   block->free = true;
   if (size <= kSmall) {  // kept whole: the same sizes come again
+    block->kept = true;
     block->next_free = small_[size / 64];
     small_[size / 64] = block;
     return;
   }
-  // Join free neighbours that are not in the small lists.
+  std::set<Block*, BySize>& free = free_[block->segment->small];
   auto join = [&](Block* left, Block* right) {
     left->bytes += right->bytes;
     left->after = right->after;
@@ -179,33 +181,35 @@ void Pool::GiveShared(Block* block) {
     for (const Use& u : right->uses.readers) left->uses.readers.push_back(u);
     delete right;
   };
-  if (Block* r = block->after; r && r->free && r->bytes > kSmall) {
-    free_.erase(r);
+  if (Block* r = block->after; r && r->free && !r->kept) {
+    free.erase(r);
     join(block, r);
   }
-  if (Block* l = block->before; l && l->free && l->bytes > kSmall) {
-    free_.erase(l);
+  if (Block* l = block->before; l && l->free && !l->kept) {
+    free.erase(l);
     join(l, block);
     block = l;
   }
-  free_.insert(block);
+  free.insert(block);
 }
 
 void Pool::Trim() {
   std::lock_guard<std::mutex> lock(mutex_);
   PluginInstance* p = device_->plugin;
-  for (auto it = free_.begin(); it != free_.end();) {
-    Block* b = *it;
-    if (b->before || b->after) {
-      ++it;
-      continue;
+  for (std::set<Block*, BySize>& free : free_) {
+    for (auto it = free.begin(); it != free.end();) {
+      Block* b = *it;
+      if (b->before || b->after) {
+        ++it;
+        continue;
+      }
+      it = free.erase(it);
+      p->memory.free(p->state, device_->handle, b->segment->memory.handle);
+      reserved_ -= b->segment->bytes;
+      segments_.erase(std::find(segments_.begin(), segments_.end(), b->segment));
+      delete b->segment;
+      delete b;
     }
-    it = free_.erase(it);
-    p->memory.free(p->state, device_->handle, b->segment->memory.handle);
-    reserved_ -= b->segment->bytes;
-    segments_.erase(std::find(segments_.begin(), segments_.end(), b->segment));
-    delete b->segment;
-    delete b;
   }
 }
 
@@ -218,7 +222,7 @@ void Pool::Abandon() {
     delete s;
   }
   segments_.clear();
-  free_.clear();
+  for (std::set<Block*, BySize>& free : free_) free.clear();
   for (Block*& b : small_) b = nullptr;
   epoch_.fetch_add(1);
   reserved_ = 0;

@@ -42,6 +42,7 @@ struct Block {
   Block* after = nullptr;
   Block* next_free = nullptr;
   bool free = false;
+  bool kept = false;  // in the lists of small blocks, whole for good
   Uses uses;
 };
 
@@ -94,7 +95,7 @@ class Pool {
   SyDevice* device_ = nullptr;
   mutable std::mutex mutex_;
   Block* small_[kSmallClasses] = {};       // free blocks by class
-  std::set<Block*, BySize> free_;          // free blocks above kSmall
+  std::set<Block*, BySize> free_[2];       // the other free blocks: [0] segments of their own, [1] pieces
   std::vector<Segment*> segments_;
   std::atomic<int64_t> live_{0}, peak_{0};
   int64_t reserved_ = 0;
