@@ -76,11 +76,9 @@ absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
       return absl::OkStatus();
     }
   }
-  Block key;
-  key.bytes = size;
   // Segments of their own are not split: one much larger than what is wanted is kept for what needs it.
   std::set<Block*, BySize>& free = free_[size < kLarge];
-  auto it = free.lower_bound(&key);
+  auto it = free.lower_bound(size);
   Block* block = nullptr;
   if (it != free.end() && (size < kLarge || (*it)->bytes <= size + size / 4)) {
     block = *it;

@@ -80,9 +80,12 @@ class Pool {
   static constexpr int64_t kLarge = 1 << 20;        // from here: segments of their own
 
   struct BySize {
+    using is_transparent = void;
     bool operator()(const Block* a, const Block* b) const {
       return a->bytes != b->bytes ? a->bytes < b->bytes : a < b;
     }
+    bool operator()(const Block* a, int64_t bytes) const { return a->bytes < bytes; }
+    bool operator()(int64_t bytes, const Block* b) const { return bytes < b->bytes; }
   };
 
   ThreadBlock::PoolCache* Cache();

@@ -258,4 +258,27 @@ TEST(Autograd, TwoThreadsShareALeaf) {
   EXPECT_EQ(w.grad().to_vector<float>(), (std::vector<float>(4, 800)));
 }
 
+// What a step frees the next one uses again: the pool asks the plugin for nothing once it is warm. Sizes on both
+// sides of the one from which a block is a segment of its own, and one freed block too large to hand out.
+TEST(Autograd, StepsOfOneShapeAllocateNothingNew) {
+  { Tensor large = sy::ones({3 << 20}); }
+  for (const int64_t n : {10, 100'000, 200'000, 600'000}) {
+    Tensor x = sy::ones({n}, {.requires_grad = true});
+    const auto step = [&] {
+      x.zero_grad();
+      sum(exp(x * 0.5) * x).backward();
+    };
+    const auto allocations = [&] {
+      SyMemoryReport report{};
+      report.size = sizeof report;
+      EXPECT_EQ(sy_device_memory(x.device().handle(), &report), SY_OK);
+      return report.allocations;
+    };
+    for (int i = 0; i < 3; ++i) step();
+    const uint64_t warm = allocations();
+    for (int i = 0; i < 10; ++i) step();
+    EXPECT_EQ(allocations(), warm) << n << " elements";
+  }
+}
+
 }  // namespace
