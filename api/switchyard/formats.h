@@ -1,5 +1,5 @@
-// sy::formats: files for tensors, over syf.h. Programs that call these functions link -lswitchyard_formats; others
-// need not.
+// sy::formats: files for tensors, over syf.h. Programs that call these functions link
+// -lswitchyard_formats; others need not.
 #ifndef SWITCHYARD_FORMATS_H_
 #define SWITCHYARD_FORMATS_H_
 
@@ -33,8 +33,8 @@ inline void save_safetensors(const std::string& path, const nn::StateDict& dict)
     names.push_back(name.c_str());
     tensors.push_back(tensor.handle());
   }
-  sy::detail::Check(syf_safetensors_save(path.c_str(), names.data(), tensors.data(), static_cast<int64_t>(names.size()),
-                                         nullptr, nullptr, 0));
+  sy::detail::Check(syf_safetensors_save(path.c_str(), names.data(), tensors.data(),
+                                         static_cast<int64_t>(names.size()), nullptr, nullptr, 0));
 }
 
 inline Tensor load_npy(const std::string& path) {
@@ -57,7 +57,9 @@ inline Tensor load_csv(const std::string& path) {
 
 namespace sy::nn {
 
-inline void ModuleBase::save(const std::string& path) const { formats::save_safetensors(path, state_dict()); }
+inline void ModuleBase::save(const std::string& path) const {
+  formats::save_safetensors(path, state_dict());
+}
 inline void ModuleBase::load(const std::string& path, bool strict) {
   load_state_dict(formats::load_safetensors(path), strict);
 }

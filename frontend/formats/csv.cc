@@ -14,16 +14,21 @@ constexpr size_t kMaxText = size_t{4} << 30;  // a small file can unpack to any 
 
 SyStatus ReadText(const char* path, std::string* out) {
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path, "rbe"), &gzclose);
-  if (!file) return Fail(errno == EACCES ? SY_PERMISSION_DENIED : SY_NOT_FOUND, path, std::string("cannot open: ") + std::strerror(errno));
+  if (!file)
+    return Fail(errno == EACCES ? SY_PERMISSION_DENIED : SY_NOT_FOUND, path,
+                std::string("cannot open: ") + std::strerror(errno));
   std::vector<char> chunk(size_t{1} << 16);
   for (;;) {
     const int n = gzread(file.get(), chunk.data(), static_cast<unsigned>(chunk.size()));
     int error = Z_OK;
     const char* what = gzerror(file.get(), &error);
     if (n < 0 || (error != Z_OK && error != Z_STREAM_END))
-      return Fail(SY_DATA_LOSS, path, std::string("cannot unpack: ") + (error == Z_BUF_ERROR ? "the file is cut off" : what));
+      return Fail(
+          SY_DATA_LOSS, path,
+          std::string("cannot unpack: ") + (error == Z_BUF_ERROR ? "the file is cut off" : what));
     if (n == 0) return SY_OK;
-    if (out->size() + static_cast<size_t>(n) > kMaxText) return Fail(SY_RESOURCE_EXHAUSTED, path, "unpacks to more than 4 GiB");
+    if (out->size() + static_cast<size_t>(n) > kMaxText)
+      return Fail(SY_RESOURCE_EXHAUSTED, path, "unpacks to more than 4 GiB");
     out->append(chunk.data(), static_cast<size_t>(n));
   }
 }
@@ -49,13 +54,17 @@ SyStatus Load(const char* path, SyTensor** out_tensor) {
       while (p < stop && *p == ' ') ++p;
       ++in_row;
       if (error != std::errc() || (p < stop && *p != ','))
-        return Fail(SY_DATA_LOSS, path, "line " + std::to_string(line) + ", column " + std::to_string(in_row) + ": not a number");
+        return Fail(SY_DATA_LOSS, path,
+                    "line " + std::to_string(line) + ", column " + std::to_string(in_row) +
+                        ": not a number");
       values->push_back(static_cast<float>(value));
       if (p == stop) break;
     }
     if (rows == 0) columns = in_row;
     if (in_row != columns)
-      return Fail(SY_DATA_LOSS, path, "line " + std::to_string(line) + ": " + std::to_string(in_row) + " columns, want " + std::to_string(columns));
+      return Fail(SY_DATA_LOSS, path,
+                  "line " + std::to_string(line) + ": " + std::to_string(in_row) +
+                      " columns, want " + std::to_string(columns));
     ++rows;
   }
   if (!rows) return Fail(SY_DATA_LOSS, path, "no rows");

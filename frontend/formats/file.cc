@@ -81,13 +81,15 @@ SyStatus Replacement::Open() {
 }
 
 SyStatus Replacement::Write(const void* data, uint64_t bytes) {
-  if (bytes && std::fwrite(data, 1, bytes, file_) != bytes) return FailErrno(path_, "cannot write", errno);
+  if (bytes && std::fwrite(data, 1, bytes, file_) != bytes)
+    return FailErrno(path_, "cannot write", errno);
   return SY_OK;
 }
 
 SyStatus Replacement::Commit() {
   // On disk before the name points there: a crash leaves the old file or the new one.
-  if (std::fflush(file_) != 0 || fsync(fileno(file_)) != 0) return FailErrno(path_, "cannot write", errno);
+  if (std::fflush(file_) != 0 || fsync(fileno(file_)) != 0)
+    return FailErrno(path_, "cannot write", errno);
   const bool closed = std::fclose(std::exchange(file_, nullptr)) == 0;
   if (closed && std::rename(scratch_.c_str(), path_.c_str()) == 0) return SY_OK;
   const int error = errno;
@@ -103,16 +105,19 @@ bool Bytes(const std::vector<int64_t>& shape, SyDtype dtype, uint64_t* out_bytes
     empty = empty || n == 0;
   }
   for (const int64_t n : shape)
-    if (!empty && (__builtin_mul_overflow(bytes, static_cast<uint64_t>(n), &bytes) || bytes > INT64_MAX)) return false;
+    if (!empty &&
+        (__builtin_mul_overflow(bytes, static_cast<uint64_t>(n), &bytes) || bytes > INT64_MAX))
+      return false;
   *out_bytes = empty ? 0 : bytes;
   return true;
 }
 
-SyStatus TensorOver(std::shared_ptr<void> owner, void* data, const std::vector<int64_t>& shape, SyDtype dtype,
-                    SyTensor** out_tensor) {
+SyStatus TensorOver(std::shared_ptr<void> owner, void* data, const std::vector<int64_t>& shape,
+                    SyDtype dtype, SyTensor** out_tensor) {
   const auto rank = static_cast<int32_t>(shape.size());
   uint64_t bytes = 0;
-  if (!Bytes(shape, dtype, &bytes)) return sy_fail(SY_INVALID_ARGUMENT, "syf: a shape with too many elements");
+  if (!Bytes(shape, dtype, &bytes))
+    return sy_fail(SY_INVALID_ARGUMENT, "syf: a shape with too many elements");
   const SyDevice* cpu = nullptr;
   if (sy_device_find("cpu", &cpu) != SY_OK || !bytes)
     return sy_tensor_from_host(data, shape.data(), rank, dtype, cpu ? "cpu" : "", out_tensor);
@@ -124,14 +129,15 @@ SyStatus TensorOver(std::shared_ptr<void> owner, void* data, const std::vector<i
   }
   auto keep = std::make_unique<std::shared_ptr<void>>(std::move(owner));
   const SyStatus status = sy_tensor_wrap(
-      data, shape.data(), nullptr, rank, dtype, [](void* kept) { delete static_cast<std::shared_ptr<void>*>(kept); },
-      keep.get(), out_tensor);
+      data, shape.data(), nullptr, rank, dtype,
+      [](void* kept) { delete static_cast<std::shared_ptr<void>*>(kept); }, keep.get(), out_tensor);
   if (status == SY_OK) (void)keep.release();
   return status;
 }
 
 SyStatus Read(SyTensor* tensor, std::vector<char>* out_bytes) {
-  out_bytes->resize(static_cast<size_t>(sy_tensor_count(tensor) * SY_DTYPE_BYTES(sy_tensor_dtype(tensor))));
+  out_bytes->resize(
+      static_cast<size_t>(sy_tensor_count(tensor) * SY_DTYPE_BYTES(sy_tensor_dtype(tensor))));
   return sy_tensor_read(tensor, out_bytes->data(), static_cast<int64_t>(out_bytes->size()));
 }
 

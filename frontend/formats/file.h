@@ -1,4 +1,5 @@
-// What the formats share: files that are mapped or replaced as a whole, and tensors over a file's bytes.
+// What the formats share: files that are mapped or replaced as a whole, and tensors over a file's
+// bytes.
 #ifndef SWITCHYARD_FRONTEND_FORMATS_FILE_H_
 #define SWITCHYARD_FRONTEND_FORMATS_FILE_H_
 
@@ -33,7 +34,8 @@ class Mapping {
   uint64_t size() const { return size_; }
 
  private:
-  Mapping(std::string path, char* data, uint64_t size) : path_(std::move(path)), data_(data), size_(size) {}
+  Mapping(std::string path, char* data, uint64_t size)
+      : path_(std::move(path)), data_(data), size_(size) {}
   std::string path_;
   char* data_;
   uint64_t size_;
@@ -59,10 +61,10 @@ class Replacement {
 // Product of the shape and the element size; false on overflow.
 bool Bytes(const std::vector<int64_t>& shape, SyDtype dtype, uint64_t* out_bytes);
 
-// A dense tensor over bytes that `owner` keeps alive. Copies where they are not aligned for the dtype or where no
-// CPU device is loaded.
-SyStatus TensorOver(std::shared_ptr<void> owner, void* data, const std::vector<int64_t>& shape, SyDtype dtype,
-                    SyTensor** out_tensor);
+// A dense tensor over bytes that `owner` keeps alive. Copies where they are not aligned for the
+// dtype or where no CPU device is loaded.
+SyStatus TensorOver(std::shared_ptr<void> owner, void* data, const std::vector<int64_t>& shape,
+                    SyDtype dtype, SyTensor** out_tensor);
 
 // All elements of a tensor, dense.
 SyStatus Read(SyTensor* tensor, std::vector<char>* out_bytes);

@@ -1,4 +1,5 @@
-// NumPy's .npy (numpy.lib.format): magic, version, a Python literal that describes the array, then its elements.
+// NumPy's .npy (numpy.lib.format): magic, version, a Python literal that describes the array, then
+// its elements.
 #include <algorithm>
 #include <cstring>
 
@@ -97,7 +98,8 @@ void ToCOrder(const char* from, const std::vector<int64_t>& shape, size_t width,
   for (int64_t done = 0; done < total; ++done) {
     int64_t place = 0;
     for (size_t d = shape.size(); d-- > 0;) place = place * shape[d] + index[d];
-    std::memcpy(to + static_cast<size_t>(done) * width, from + static_cast<size_t>(place) * width, width);
+    std::memcpy(to + static_cast<size_t>(done) * width, from + static_cast<size_t>(place) * width,
+                width);
     for (size_t d = shape.size(); d-- > 0 && ++index[d] == shape[d];) index[d] = 0;
   }
 }
@@ -107,34 +109,48 @@ SyStatus Load(const char* path, SyTensor** out_tensor) {
   if (const SyStatus s = Mapping::Open(path, &file); s != SY_OK) return s;
   const auto damaged = [&](const std::string& what) { return Fail(SY_DATA_LOSS, path, what); };
   const uint64_t size = file->size();
-  const auto byte = [&](uint64_t i) { return static_cast<uint64_t>(static_cast<unsigned char>(file->data()[i])); };
-  if (size < 10 || std::memcmp(file->data(), kMagic.data(), kMagic.size()) != 0) return damaged("not an .npy file");
+  const auto byte = [&](uint64_t i) {
+    return static_cast<uint64_t>(static_cast<unsigned char>(file->data()[i]));
+  };
+  if (size < 10 || std::memcmp(file->data(), kMagic.data(), kMagic.size()) != 0)
+    return damaged("not an .npy file");
   const uint64_t version = byte(6);
   if (version < 1 || version > 3 || byte(7) != 0)
-    return Fail(SY_UNIMPLEMENTED, path, ".npy version " + std::to_string(version) + "." + std::to_string(byte(7)) + "; 1.0 to 3.0 are read");
+    return Fail(SY_UNIMPLEMENTED, path,
+                ".npy version " + std::to_string(version) + "." + std::to_string(byte(7)) +
+                    "; 1.0 to 3.0 are read");
   const uint64_t start = version == 1 ? 10 : 12;
   if (size < start) return damaged("the header is cut off");
   uint64_t length = byte(8) | byte(9) << 8;
   if (version > 1) length |= byte(10) << 16 | byte(11) << 24;
-  if (length > size - start) return damaged("header of " + std::to_string(length) + " bytes in a file of " + std::to_string(size));
+  if (length > size - start)
+    return damaged("header of " + std::to_string(length) + " bytes in a file of " +
+                   std::to_string(size));
   Description d;
   if (!Literal({file->data() + start, length}).Parse(&d))
     return damaged("the header is not {'descr': ..., 'fortran_order': ..., 'shape': ...}");
   for (const TypeName& t : kTypes)
     if (d.dtype_name == t.name) d.dtype = t.dtype;
-  if (!d.dtype) return Fail(SY_UNIMPLEMENTED, path, "dtype " + d.dtype_name.substr(0, 40) + "; little-endian numbers and bools are read");
-  if (d.shape.size() > SY_MAX_RANK) return Fail(SY_UNIMPLEMENTED, path, "rank " + std::to_string(d.shape.size()) + ", at most 12 are read");
+  if (!d.dtype)
+    return Fail(
+        SY_UNIMPLEMENTED, path,
+        "dtype " + d.dtype_name.substr(0, 40) + "; little-endian numbers and bools are read");
+  if (d.shape.size() > SY_MAX_RANK)
+    return Fail(SY_UNIMPLEMENTED, path,
+                "rank " + std::to_string(d.shape.size()) + ", at most 12 are read");
   uint64_t bytes = 0;
   if (!Bytes(d.shape, d.dtype, &bytes)) return damaged("a shape with too many elements");
   if (bytes != size - start - length)
-    return damaged(std::to_string(size - start - length) + " bytes of data for a shape that takes " + std::to_string(bytes));
+    return damaged(std::to_string(size - start - length) +
+                   " bytes of data for a shape that takes " + std::to_string(bytes));
   char* data = file->data() + start + length;
   if (d.dtype == SY_BOOL)
     for (uint64_t i = 0; i < bytes; ++i)
       if (static_cast<unsigned char>(data[i]) > 1) return damaged("a bool that is neither 0 nor 1");
   if (!d.fortran || d.shape.size() < 2) return TensorOver(file, data, d.shape, d.dtype, out_tensor);
   const auto turned = std::make_shared<std::vector<uint64_t>>((bytes + 7) / 8);
-  ToCOrder(data, d.shape, static_cast<size_t>(SY_DTYPE_BYTES(d.dtype)), reinterpret_cast<char*>(turned->data()));
+  ToCOrder(data, d.shape, static_cast<size_t>(SY_DTYPE_BYTES(d.dtype)),
+           reinterpret_cast<char*>(turned->data()));
   return TensorOver(turned, turned->data(), d.shape, d.dtype, out_tensor);
 }
 
@@ -142,13 +158,17 @@ SyStatus Save(const char* path, SyTensor* tensor) {
   const char* type = nullptr;
   for (const TypeName& t : kTypes)
     if (t.dtype == sy_tensor_dtype(tensor)) type = t.name;
-  if (!type) return Fail(SY_UNIMPLEMENTED, path, "NumPy has no dtype for this tensor; cast it to f32");
+  if (!type)
+    return Fail(SY_UNIMPLEMENTED, path, "NumPy has no dtype for this tensor; cast it to f32");
   std::string header = std::string("{'descr': '") + type + "', 'fortran_order': False, 'shape': (";
   const int32_t rank = sy_tensor_rank(tensor);
   for (int32_t d = 0; d < rank; ++d)
-    header += std::to_string(sy_tensor_shape(tensor)[d]) + (d + 1 < rank ? ", " : rank == 1 ? "," : "");
+    header += std::to_string(sy_tensor_shape(tensor)[d]) + (d + 1 < rank ? ", "
+                                                            : rank == 1  ? ","
+                                                                         : "");
   header += "), }";
-  header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');  // the data begins at a multiple of 64
+  header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1,
+                ' ');  // the data begins at a multiple of 64
   header += '\n';
   std::string start(kMagic);
   start += {1, 0, static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};

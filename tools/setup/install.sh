@@ -11,13 +11,15 @@ die() { echo "install: $*" >&2; exit 1; }
 prefix=$(realpath -m -- "$1")
 readonly prefix
 cd "$(dirname "$0")/../.."
-readonly library=bazel-bin/dispatcher/libswitchyard.so
-readonly plugins=bazel-bin/plugins/install
-readonly program=bazel-bin/tools/sy/sy
+readonly built=${SWITCHYARD_BUILT:-bazel-bin}   # the test, whose folder has sources and products together, says "."
+readonly library=$built/dispatcher/libswitchyard.so
+readonly formats=$built/frontend/formats/libswitchyard_formats.so
+readonly plugins=$built/plugins/install
+readonly program=$built/tools/sy/sy
 readonly python=api/python/switchyard
 readonly template=plugins/template
 
-for piece in api/switchyard/sy.h "$library" "$plugins" "$program" "$python/__init__.py" "$template"; do
+for piece in api/switchyard/sy.h "$library" "$formats" "$plugins" "$program" "$python/__init__.py" "$template"; do
   [ -e "$piece" ] || die "$piece is missing; was it built (./dev install PREFIX does so)?"
 done
 compgen -G "$plugins/libsy_*.so" >/dev/null || die "$plugins has no plugin (libsy_*.so)"
@@ -27,7 +29,7 @@ define() { sed -n "s/^#define $1 *\"\{0,1\}\([0-9.]*\).*/\1/p" api/switchyard/sy
 version=$(define SY_VERSION_STRING)
 major=$(define SY_ABI_MAJOR)
 [ -n "$version" ] && [ -n "$major" ] || die "sy.h does not say SY_VERSION_STRING and SY_ABI_MAJOR"
-readonly soname=libswitchyard.so.$major
+readonly soname=libswitchyard.so.$major formats_soname=libswitchyard_formats.so.$major
 # Asked once into variables: grep -q in a pipe would end readelf early.
 library_header=$(readelf -d "$library")
 program_header=$(readelf -d "$program")
@@ -38,7 +40,7 @@ program_header=$(readelf -d "$program")
 copy() { echo "  ${2#"$prefix"/}"; install -D -m "$3" "$1" "$2"; }  # SOURCE TARGET MODE
 copy_tree() {                                                         # FOLDER TARGET
   local file
-  find "$1" -type f -not -name BUILD -not -name '*.pyc' | sort | while read -r file; do
+  find -L "$1" -type f -not -name BUILD -not -name '*.pyc' -not -name '*_test.cc' -not -name '*_testing.h' | sort | while read -r file; do
     copy "$file" "$2/${file#"$1"/}" 644
   done
 }
@@ -48,6 +50,9 @@ copy_tree api/switchyard "$prefix/include/switchyard"
 copy "$library" "$prefix/lib/libswitchyard.so.$version" 755
 ln -sf "libswitchyard.so.$version" "$prefix/lib/$soname"
 ln -sf "$soname" "$prefix/lib/libswitchyard.so"
+copy "$formats" "$prefix/lib/libswitchyard_formats.so.$version" 755
+ln -sf "libswitchyard_formats.so.$version" "$prefix/lib/$formats_soname"
+ln -sf "$formats_soname" "$prefix/lib/libswitchyard_formats.so"
 for file in "$plugins"/*.so; do copy "$file" "$prefix/lib/switchyard/${file##*/}" 755; done
 for file in "$plugins"/*.sy.json; do copy "$file" "$prefix/lib/switchyard/${file##*/}" 644; done
 copy "$program" "$prefix/bin/sy" 755
@@ -68,9 +73,19 @@ Version: $version
 Libs: -L\${libdir} -lswitchyard
 Cflags: -I\${includedir}
 EOF
+cat >"$prefix/lib/pkgconfig/switchyard_formats.pc" <<EOF
+prefix=\${pcfiledir}/../..
+libdir=\${prefix}/lib
+
+Name: Switchyard formats
+Description: Files that hold tensors: safetensors, npy, CSV
+Version: $version
+Requires: switchyard
+Libs: -L\${libdir} -lswitchyard_formats
+EOF
 cat >"$prefix/lib/cmake/Switchyard/SwitchyardConfig.cmake" <<EOF
-# find_package(Switchyard) gives Switchyard::switchyard (for programs) and Switchyard::headers (for
-# plugins).
+# find_package(Switchyard) gives Switchyard::switchyard (for programs), Switchyard::formats (files, with
+# Switchyard::switchyard) and Switchyard::headers (for plugins).
 get_filename_component(Switchyard_PREFIX "\${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 set(Switchyard_PLUGIN_DIR "\${Switchyard_PREFIX}/lib/switchyard")
 if(NOT TARGET Switchyard::headers)
@@ -81,6 +96,11 @@ if(NOT TARGET Switchyard::headers)
     IMPORTED_LOCATION "\${Switchyard_PREFIX}/lib/libswitchyard.so.$version"
     IMPORTED_SONAME "$soname"
     INTERFACE_INCLUDE_DIRECTORIES "\${Switchyard_PREFIX}/include")
+  add_library(Switchyard::formats SHARED IMPORTED)
+  set_target_properties(Switchyard::formats PROPERTIES
+    IMPORTED_LOCATION "\${Switchyard_PREFIX}/lib/libswitchyard_formats.so.$version"
+    IMPORTED_SONAME "$formats_soname"
+    INTERFACE_LINK_LIBRARIES Switchyard::switchyard)
 endif()
 EOF
 # While the major is 0 a minor version may break (SemVer), so the minor must agree too.
@@ -101,7 +121,7 @@ endif()
 unset(_have)
 unset(_want)
 EOF
-for file in pkgconfig/switchyard.pc cmake/Switchyard/SwitchyardConfig{,Version}.cmake; do
+for file in pkgconfig/switchyard{,_formats}.pc cmake/Switchyard/SwitchyardConfig{,Version}.cmake; do
   chmod 644 "$prefix/lib/$file"
   echo "  lib/$file"
 done

@@ -1,5 +1,6 @@
-// Datasets: anything with size() and get(i), where an example is a Tensor, a pair, tuple or array of tensors, or a
-// plain struct of up to four tensors. TensorDataset, Subset and Transformed are the ones that come along.
+// Datasets: anything with size() and get(i), where an example is a Tensor, a pair, tuple or array
+// of tensors, or a plain struct of up to four tensors. TensorDataset, Subset and Transformed are
+// the ones that come along.
 //
 // get() is called from the loader's worker threads, so it must not change the dataset.
 #ifndef SWITCHYARD_DATA_DATASET_H_
@@ -22,7 +23,9 @@ concept Dataset = requires(const D& d, int64_t i) {
 };
 // A dataset that makes a whole batch faster than one by one.
 template <class D>
-concept BatchDataset = Dataset<D> && requires(const D& d, std::span<const int64_t> indices) { d.batch(indices); };
+concept BatchDataset = Dataset<D> && requires(const D& d, std::span<const int64_t> indices) {
+  d.batch(indices);
+};
 
 template <class D>
 using Example = std::remove_cvref_t<decltype(std::declval<const D&>().get(int64_t{}))>;
@@ -35,7 +38,9 @@ struct AnyField {
 };
 
 template <class T>
-concept TupleLike = requires { std::tuple_size<T>::value; };
+concept TupleLike = requires {
+  std::tuple_size<T>::value;
+};
 
 // Calls make(k) for each field k, which gives the tensor that goes there, on an example's type.
 template <class E, class Make>
@@ -45,21 +50,52 @@ E Assemble(const Make& make) {
   } else if constexpr (TupleLike<E>) {
     return [&]<size_t... I>(std::index_sequence<I...>) {
       return E{make([](const E& e) -> const Tensor& { return std::get<I>(e); })...};
-    }(std::make_index_sequence<std::tuple_size_v<E>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<E>>());
   } else if constexpr (requires { E{AnyField(), AnyField(), AnyField(), AnyField()}; }) {
-    return E{make([](const E& e) -> const Tensor& { auto& [a, b, c, d] = e; return a; }),
-             make([](const E& e) -> const Tensor& { auto& [a, b, c, d] = e; return b; }),
-             make([](const E& e) -> const Tensor& { auto& [a, b, c, d] = e; return c; }),
-             make([](const E& e) -> const Tensor& { auto& [a, b, c, d] = e; return d; })};
+    return E{make([](const E& e) -> const Tensor& {
+               auto& [a, b, c, d] = e;
+               return a;
+             }),
+             make([](const E& e) -> const Tensor& {
+               auto& [a, b, c, d] = e;
+               return b;
+             }),
+             make([](const E& e) -> const Tensor& {
+               auto& [a, b, c, d] = e;
+               return c;
+             }),
+             make([](const E& e) -> const Tensor& {
+               auto& [a, b, c, d] = e;
+               return d;
+             })};
   } else if constexpr (requires { E{AnyField(), AnyField(), AnyField()}; }) {
-    return E{make([](const E& e) -> const Tensor& { auto& [a, b, c] = e; return a; }),
-             make([](const E& e) -> const Tensor& { auto& [a, b, c] = e; return b; }),
-             make([](const E& e) -> const Tensor& { auto& [a, b, c] = e; return c; })};
+    return E{make([](const E& e) -> const Tensor& {
+               auto& [a, b, c] = e;
+               return a;
+             }),
+             make([](const E& e) -> const Tensor& {
+               auto& [a, b, c] = e;
+               return b;
+             }),
+             make([](const E& e) -> const Tensor& {
+               auto& [a, b, c] = e;
+               return c;
+             })};
   } else if constexpr (requires { E{AnyField(), AnyField()}; }) {
-    return E{make([](const E& e) -> const Tensor& { auto& [a, b] = e; return a; }),
-             make([](const E& e) -> const Tensor& { auto& [a, b] = e; return b; })};
+    return E{make([](const E& e) -> const Tensor& {
+               auto& [a, b] = e;
+               return a;
+             }),
+             make([](const E& e) -> const Tensor& {
+               auto& [a, b] = e;
+               return b;
+             })};
   } else {
-    return E{make([](const E& e) -> const Tensor& { auto& [a] = e; return a; })};
+    return E{make([](const E& e) -> const Tensor& {
+      auto& [a] = e;
+      return a;
+    })};
   }
 }
 
@@ -76,20 +112,23 @@ E Stack(const std::vector<E>& examples) {
 
 inline void CheckIndex(const char* who, int64_t i, int64_t size) {
   if (i < 0 || i >= size)
-    throw Error(SY_OUT_OF_RANGE, std::string(who) + ": item " + std::to_string(i) + " of " + std::to_string(size));
+    throw Error(SY_OUT_OF_RANGE,
+                std::string(who) + ": item " + std::to_string(i) + " of " + std::to_string(size));
 }
 
 }  // namespace detail
 
-// Tensors whose first axes run together: TensorDataset(images, labels). Batches are taken by index, on the device
-// of the tensors.
+// Tensors whose first axes run together: TensorDataset(images, labels). Batches are taken by index,
+// on the device of the tensors.
 template <class... T>
 class TensorDataset {
  public:
   explicit TensorDataset(const T&... tensors) : tensors_(tensors...) {
     const auto check = [&](const Tensor& t) {
       if (t.dim() < 1 || t.size(0) != size())
-        throw Error(SY_INVALID_ARGUMENT, "TensorDataset: first axes differ: " + std::get<0>(tensors_).describe() + ", " + t.describe());
+        throw Error(SY_INVALID_ARGUMENT,
+                    "TensorDataset: first axes differ: " + std::get<0>(tensors_).describe() + ", " +
+                        t.describe());
     };
     (check(tensors), ...);
   }
@@ -100,7 +139,8 @@ class TensorDataset {
   }
   std::tuple<T...> batch(std::span<const int64_t> indices) const {
     for (const int64_t i : indices) detail::CheckIndex("TensorDataset", i, size());
-    return std::apply([&](const T&... t) { return std::tuple<T...>(Take(t, indices)...); }, tensors_);
+    return std::apply([&](const T&... t) { return std::tuple<T...>(Take(t, indices)...); },
+                      tensors_);
   }
 
  private:
@@ -115,14 +155,13 @@ class TensorDataset {
 template <Dataset D>
 class Subset {
  public:
-  Subset(D dataset, std::vector<int64_t> indices) : dataset_(std::move(dataset)), indices_(std::move(indices)) {
+  Subset(D dataset, std::vector<int64_t> indices)
+      : dataset_(std::move(dataset)), indices_(std::move(indices)) {
     for (const int64_t i : indices_) detail::CheckIndex("Subset", i, dataset_.size());
   }
   int64_t size() const { return static_cast<int64_t>(indices_.size()); }
   auto get(int64_t i) const { return dataset_.get(At(i)); }
-  auto batch(std::span<const int64_t> positions) const
-    requires BatchDataset<D>
-  {
+  auto batch(std::span<const int64_t> positions) const requires BatchDataset<D> {
     std::vector<int64_t> indices;
     for (const int64_t i : positions) indices.push_back(At(i));
     return dataset_.batch(std::span<const int64_t>(indices));
@@ -137,11 +176,13 @@ class Subset {
   std::vector<int64_t> indices_;
 };
 
-// A dataset whose examples go through a function: Transformed(set, [](auto example) { ... return example; }).
+// A dataset whose examples go through a function: Transformed(set, [](auto example) { ... return
+// example; }).
 template <Dataset D, class Function>
 class Transformed {
  public:
-  Transformed(D dataset, Function function) : dataset_(std::move(dataset)), function_(std::move(function)) {}
+  Transformed(D dataset, Function function)
+      : dataset_(std::move(dataset)), function_(std::move(function)) {}
   int64_t size() const { return dataset_.size(); }
   auto get(int64_t i) const { return function_(dataset_.get(i)); }
 

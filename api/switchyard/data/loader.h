@@ -1,13 +1,14 @@
-// sy::data::Loader: batches of a dataset, made ahead by worker threads, in an order that depends only on the seed and
-// the epoch's number.
+// sy::data::Loader: batches of a dataset, made ahead by worker threads, in an order that depends
+// only on the seed and the epoch's number.
 //
 //   sy::data::Loader loader(set, {.batch = 64, .shuffle = true, .workers = 2});
 //   for (const auto& [images, labels] : loader) ...      // each such loop is the next epoch
 //
-// A batch is what the dataset's examples are, each tensor with a new first axis. At most workers * prefetch batches
-// wait for the consumer. What get(i) throws comes out of the loop when its batch is due, with the item's index.
-// Leaving a loop early, by break or exception, joins the workers.
-// Threads: a loader belongs to one thread; its workers record no gradients and use that thread's current device.
+// A batch is what the dataset's examples are, each tensor with a new first axis. At most workers *
+// prefetch batches wait for the consumer. What get(i) throws comes out of the loop when its batch
+// is due, with the item's index. Leaving a loop early, by break or exception, joins the workers.
+// Threads: a loader belongs to one thread; its workers record no gradients and use that thread's
+// current device.
 #ifndef SWITCHYARD_DATA_LOADER_H_
 #define SWITCHYARD_DATA_LOADER_H_
 
@@ -28,8 +29,8 @@ namespace sy::data {
 struct LoaderOptions {
   int64_t batch = 1;
   bool shuffle = false;
-  int64_t workers = 0;      // threads; 0: the consumer makes each batch itself
-  int64_t prefetch = 2;     // batches made ahead by each worker
+  int64_t workers = 0;   // threads; 0: the consumer makes each batch itself
+  int64_t prefetch = 2;  // batches made ahead by each worker
   uint64_t seed = 0;
   bool drop_last = false;   // leave out a last batch that is not full
   int64_t epoch = 0;        // number of the first epoch
@@ -44,8 +45,14 @@ class Epoch {
  public:
   using Batch = Example<D>;
 
-  Epoch(std::shared_ptr<const D> dataset, const LoaderOptions& options, int64_t epoch, int64_t start, int64_t count)
-      : dataset_(std::move(dataset)), batch_(options.batch), size_(dataset_->size()), count_(count), next_(start), due_(start) {
+  Epoch(std::shared_ptr<const D> dataset, const LoaderOptions& options, int64_t epoch,
+        int64_t start, int64_t count)
+      : dataset_(std::move(dataset)),
+        batch_(options.batch),
+        size_(dataset_->size()),
+        count_(count),
+        next_(start),
+        due_(start) {
     if (options.shuffle) order_ = Permutation(size_, options.seed, static_cast<uint64_t>(epoch));
     const int64_t workers = std::min(options.workers, count_ - start);
     if (workers <= 0) return;
@@ -95,7 +102,9 @@ class Epoch {
       int64_t number = 0;
       {
         std::unique_lock lock(mutex_);
-        room_.wait(lock, [&] { return stop_ || next_ >= count_ || next_ < due_ + static_cast<int64_t>(slots_.size()); });
+        room_.wait(lock, [&] {
+          return stop_ || next_ >= count_ || next_ < due_ + static_cast<int64_t>(slots_.size());
+        });
         if (stop_ || next_ >= count_) return;
         number = next_++;
       }
@@ -118,9 +127,11 @@ class Epoch {
     NoGrad guard;
     const int64_t first = number * batch_, last = std::min(first + batch_, size_);
     std::vector<int64_t> indices;
-    for (int64_t i = first; i < last; ++i) indices.push_back(order_.empty() ? i : order_[static_cast<size_t>(i)]);
+    for (int64_t i = first; i < last; ++i)
+      indices.push_back(order_.empty() ? i : order_[static_cast<size_t>(i)]);
     if constexpr (BatchDataset<D>) {
-      return Named("batch " + std::to_string(number), [&] { return dataset_->batch(std::span<const int64_t>(indices)); });
+      return Named("batch " + std::to_string(number),
+                   [&] { return dataset_->batch(std::span<const int64_t>(indices)); });
     } else {
       std::vector<Batch> examples;
       for (const int64_t i : indices)
@@ -172,13 +183,18 @@ class Loader {
   using Batch = Example<D>;
 
   Loader(D dataset, const LoaderOptions& options)
-      : dataset_(std::make_shared<const D>(std::move(dataset))), options_(options), epoch_(options.epoch) {
+      : dataset_(std::make_shared<const D>(std::move(dataset))),
+        options_(options),
+        epoch_(options.epoch) {
     if (options.batch < 1 || options.workers < 0 || options.prefetch < 1 || options.epoch < 0)
-      throw Error(SY_INVALID_ARGUMENT, "loader: batch " + std::to_string(options.batch) + ", workers " +
-                                           std::to_string(options.workers) + ", prefetch " + std::to_string(options.prefetch) +
-                                           ", epoch " + std::to_string(options.epoch) + "; want 1, 0, 1, 0 at least");
+      throw Error(SY_INVALID_ARGUMENT, "loader: batch " + std::to_string(options.batch) +
+                                           ", workers " + std::to_string(options.workers) +
+                                           ", prefetch " + std::to_string(options.prefetch) +
+                                           ", epoch " + std::to_string(options.epoch) +
+                                           "; want 1, 0, 1, 0 at least");
     if (options.start_batch < 0 || options.start_batch > batches())
-      throw Error(SY_INVALID_ARGUMENT, "loader: start_batch " + std::to_string(options.start_batch) + " of " +
+      throw Error(SY_INVALID_ARGUMENT, "loader: start_batch " +
+                                           std::to_string(options.start_batch) + " of " +
                                            std::to_string(batches()) + " batches");
   }
 
@@ -208,14 +224,16 @@ class Loader {
 
    private:
     friend Loader;
-    explicit Iterator(std::shared_ptr<detail::Epoch<D>> epoch) : epoch_(std::move(epoch)), batch_(epoch_->Next()) {}
+    explicit Iterator(std::shared_ptr<detail::Epoch<D>> epoch)
+        : epoch_(std::move(epoch)), batch_(epoch_->Next()) {}
     std::shared_ptr<detail::Epoch<D>> epoch_;
     std::optional<Batch> batch_;
   };
 
   Iterator begin() {
     const int64_t start = std::exchange(options_.start_batch, 0);
-    return Iterator(std::make_shared<detail::Epoch<D>>(dataset_, options_, epoch_++, start, batches()));
+    return Iterator(
+        std::make_shared<detail::Epoch<D>>(dataset_, options_, epoch_++, start, batches()));
   }
   End end() const { return {}; }
 

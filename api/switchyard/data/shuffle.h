@@ -1,5 +1,5 @@
-// Orders that are the same everywhere: std::shuffle and the distributions of <random> differ between standard
-// libraries.
+// Orders that are the same everywhere: std::shuffle and the distributions of <random> differ
+// between standard libraries.
 #ifndef SWITCHYARD_DATA_SHUFFLE_H_
 #define SWITCHYARD_DATA_SHUFFLE_H_
 
@@ -14,8 +14,10 @@ namespace sy::data {
 // SplitMix64 (Steele, Lea and Flood 2014): the n-th number is a hash of the seed and n.
 class SplitMix64 {
  public:
-  // Two numbers make a seed, so that (seed, epoch) and (seed + 1, epoch - 1) have nothing in common.
-  explicit SplitMix64(uint64_t seed, uint64_t stream = 0) : state_(Mix(Mix(seed + kStep) + stream)) {}
+  // Two numbers make a seed, so that (seed, epoch) and (seed + 1, epoch - 1) have nothing in
+  // common.
+  explicit SplitMix64(uint64_t seed, uint64_t stream = 0)
+      : state_(Mix(Mix(seed + kStep) + stream)) {}
   uint64_t operator()() { return Mix(state_ += kStep); }
   // Uniform in [0, n), n > 0, without the bias of a bare remainder.
   uint64_t Below(uint64_t n) {
@@ -37,7 +39,8 @@ class SplitMix64 {
 
 // Fisher-Yates.
 inline void Shuffle(std::vector<int64_t>* values, SplitMix64 random) {
-  for (size_t i = values->size(); i > 1; --i) std::swap((*values)[i - 1], (*values)[random.Below(i)]);
+  for (size_t i = values->size(); i > 1; --i)
+    std::swap((*values)[i - 1], (*values)[random.Below(i)]);
 }
 
 // 0 ... n - 1 in the order that seed and stream give.

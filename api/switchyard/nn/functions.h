@@ -1,4 +1,5 @@
-// Layers without parameters: activations, pooling, Dropout, Flatten, Identity; and Sequential, which joins layers.
+// Layers without parameters: activations, pooling, Dropout, Flatten, Identity; and Sequential,
+// which joins layers.
 #ifndef SWITCHYARD_NN_FUNCTIONS_H_
 #define SWITCHYARD_NN_FUNCTIONS_H_
 
@@ -78,10 +79,12 @@ struct AvgPool2d : Module<AvgPool2d> {
   AvgPool2dOptions options;
 };
 
-// Zeroes elements with probability p in training and scales the others by 1 / (1 - p); else gives x itself.
+// Zeroes elements with probability p in training and scales the others by 1 / (1 - p); else gives x
+// itself.
 struct Dropout : Module<Dropout> {
   explicit Dropout(double probability = 0.5) : p(probability) {
-    if (!(p >= 0 && p < 1)) throw Error(SY_INVALID_ARGUMENT, "Dropout: p " + std::to_string(p) + "; want 0 <= p < 1");
+    if (!(p >= 0 && p < 1))
+      throw Error(SY_INVALID_ARGUMENT, "Dropout: p " + std::to_string(p) + "; want 0 <= p < 1");
   }
   Tensor forward(const Tensor& x) const { return is_training() && p > 0 ? dropout(x, p) : x; }
   double p;
@@ -95,17 +98,20 @@ struct Identity : Module<Identity> {
   Tensor forward(const Tensor& x) const { return x; }
 };
 
-// Modules, or anything else that takes a tensor and gives one, after each other: named "0", "1", ... as in torch.
+// Modules, or anything else that takes a tensor and gives one, after each other: named "0", "1",
+// ... as in torch. Written with braces, Sequential{Linear(2, 8), Tanh()}, the layers are made in that
+// order, so that a seed gives the same weights with every compiler; arguments in round brackets are
+// made in an order that the compiler chooses.
 struct Sequential : Module<Sequential> {
   Sequential() = default;
   template <class... Layers>
-    requires(sizeof...(Layers) > 1 || (!std::is_same_v<std::remove_cvref_t<Layers>, Sequential> && ...))
-  explicit Sequential(const Layers&... layers) {
+  requires(sizeof...(Layers) > 1 || (!std::is_same_v<std::remove_cvref_t<Layers>, Sequential> &&
+                                     ...)) explicit Sequential(const Layers&... layers) {
     (append(layers), ...);
   }
   template <class Layer>
-    requires std::is_invocable_r_v<Tensor, Layer&, const Tensor&>
-  Sequential& append(const Layer& layer) {
+  requires std::is_invocable_r_v<Tensor, Layer&, const Tensor&> Sequential& append(
+      const Layer& layer) {
     if constexpr (std::is_base_of_v<ModuleBase, Layer>)
       layers_.emplace_back(child(std::to_string(layers_.size()), layer));
     else
@@ -120,7 +126,8 @@ struct Sequential : Module<Sequential> {
   }
 
  private:
-  std::vector<std::function<Tensor(const Tensor&)>> layers_;  // a copy copies the module inside: clone() reaches it
+  std::vector<std::function<Tensor(const Tensor&)>>
+      layers_;  // a copy copies the module inside: clone() reaches it
 };
 
 }  // namespace sy::nn

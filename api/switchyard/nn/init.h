@@ -1,5 +1,5 @@
-// sy::nn::init: initial values, written into a parameter in place. Random ones come from the process's
-// generator (manual_seed), which gives the same numbers on every device.
+// sy::nn::init: initial values, written into a parameter in place. Random ones come from the
+// process's generator (manual_seed), which gives the same numbers on every device.
 #ifndef SWITCHYARD_NN_INIT_H_
 #define SWITCHYARD_NN_INIT_H_
 
@@ -36,9 +36,12 @@ struct Fans {
 };
 inline Fans fans(const Tensor& weight) {
   if (weight.dim() < 2)
-    throw Error(SY_INVALID_ARGUMENT, "init: fans of " + weight.describe() + "; want a weight [out, in, ...]");
-  const double window = static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0) * weight.size(1));
-  return {static_cast<double>(weight.size(1)) * window, static_cast<double>(weight.size(0)) * window};
+    throw Error(SY_INVALID_ARGUMENT,
+                "init: fans of " + weight.describe() + "; want a weight [out, in, ...]");
+  const double window =
+      static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0) * weight.size(1));
+  return {static_cast<double>(weight.size(1)) * window,
+          static_cast<double>(weight.size(0)) * window};
 }
 
 // He et al. 2015, for a leaky ReLU of slope a after the layer.

@@ -1,5 +1,5 @@
-// Layers with parameters: Linear, Conv2d, Embedding, LayerNorm, BatchNorm1d and 2d. Names, shapes and initial
-// distributions are torch's, so that published weights load.
+// Layers with parameters: Linear, Conv2d, Embedding, LayerNorm, BatchNorm1d and 2d. Names, shapes
+// and initial distributions are torch's, so that published weights load.
 #ifndef SWITCHYARD_NN_LAYERS_H_
 #define SWITCHYARD_NN_LAYERS_H_
 
@@ -11,7 +11,8 @@
 namespace sy::nn {
 
 namespace detail {
-// torch's default for weights and biases: kaiming_uniform_ with a = sqrt(5), which is 1 / sqrt(fan_in).
+// torch's default for weights and biases: kaiming_uniform_ with a = sqrt(5), which is 1 /
+// sqrt(fan_in).
 inline Tensor FanInUniform(const Ints& shape, int64_t fan_in, const TensorOptions& options) {
   const double bound = fan_in > 0 ? 1 / std::sqrt(static_cast<double>(fan_in)) : 0;
   return uniform(shape, -bound, bound, options);
@@ -19,7 +20,8 @@ inline Tensor FanInUniform(const Ints& shape, int64_t fan_in, const TensorOption
 inline std::array<int64_t, 2> Pair(const Ints& values, const char* what) {
   if (values.size() == 1) return {values[0], values[0]};
   if (values.size() == 2) return {values[0], values[1]};
-  throw Error(SY_INVALID_ARGUMENT, std::string(what) + ": " + std::to_string(values.size()) + " sizes; want one or two");
+  throw Error(SY_INVALID_ARGUMENT,
+              std::string(what) + ": " + std::to_string(values.size()) + " sizes; want one or two");
 }
 }  // namespace detail
 
@@ -31,8 +33,10 @@ struct LinearOptions {
 // x @ weight^T + bias; weight [out, in].
 struct Linear : Module<Linear> {
   Linear(int64_t in, int64_t out, const LinearOptions& options = {})
-      : weight(param("weight", detail::FanInUniform({out, in}, in, {options.dtype, options.device, false}))),
-        bias(options.bias ? param("bias", detail::FanInUniform({out}, in, {options.dtype, options.device, false}))
+      : weight(param("weight",
+                     detail::FanInUniform({out, in}, in, {options.dtype, options.device, false}))),
+        bias(options.bias ? param("bias", detail::FanInUniform(
+                                              {out}, in, {options.dtype, options.device, false}))
                           : Parameter()) {}
   Tensor forward(const Tensor& x) const { return linear(x, weight, bias); }
 
@@ -40,9 +44,9 @@ struct Linear : Module<Linear> {
 };
 
 struct Conv2dOptions {
-  int64_t in = 0;   // channels; required
-  int64_t out = 0;  // channels; required
-  Ints kernel = {}; // required; one number for a square
+  int64_t in = 0;    // channels; required
+  int64_t out = 0;   // channels; required
+  Ints kernel = {};  // required; one number for a square
   Ints stride = {1, 1};
   Ints padding = {0, 0};
   Ints dilation = {1, 1};
@@ -53,10 +57,14 @@ struct Conv2dOptions {
 };
 // Cross-correlation of [n, in, h, w] with weight [out, in / groups, kh, kw].
 struct Conv2d : Module<Conv2d> {
-  explicit Conv2d(const Conv2dOptions& o) : weight(param("weight", Weight(o))), bias(Bias(o)), options(o) {}
+  explicit Conv2d(const Conv2dOptions& o)
+      : weight(param("weight", Weight(o))), bias(Bias(o)), options(o) {}
   Tensor forward(const Tensor& x) const {
     return conv2d(x, weight, bias,
-                  {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
+                  {.stride = options.stride,
+                   .padding = options.padding,
+                   .dilation = options.dilation,
+                   .groups = options.groups});
   }
 
   Parameter weight, bias;
@@ -69,10 +77,13 @@ struct Conv2d : Module<Conv2d> {
   }
   static Tensor Weight(const Conv2dOptions& o) {
     if (o.in < 1 || o.out < 1 || o.groups < 1 || o.in % o.groups || o.out % o.groups)
-      throw Error(SY_INVALID_ARGUMENT, "Conv2d: in " + std::to_string(o.in) + ", out " + std::to_string(o.out) + ", groups " +
-                                           std::to_string(o.groups) + "; want positive channels that groups divides");
+      throw Error(SY_INVALID_ARGUMENT, "Conv2d: in " + std::to_string(o.in) + ", out " +
+                                           std::to_string(o.out) + ", groups " +
+                                           std::to_string(o.groups) +
+                                           "; want positive channels that groups divides");
     const auto [h, w] = detail::Pair(o.kernel, "Conv2d: kernel");
-    return detail::FanInUniform({o.out, o.in / o.groups, h, w}, FanIn(o), {o.dtype, o.device, false});
+    return detail::FanInUniform({o.out, o.in / o.groups, h, w}, FanIn(o),
+                                {o.dtype, o.device, false});
   }
   Parameter Bias(const Conv2dOptions& o) {
     if (!o.bias) return {};
@@ -111,8 +122,10 @@ struct LayerNormOptions {
 // The last axes, of shape normalized_shape, to mean 0 and variance 1.
 struct LayerNorm : Module<LayerNorm> {
   explicit LayerNorm(const Ints& normalized_shape, const LayerNormOptions& o = {})
-      : weight(o.affine ? param("weight", ones(normalized_shape, {o.dtype, o.device, false})) : Parameter()),
-        bias(o.affine ? param("bias", zeros(normalized_shape, {o.dtype, o.device, false})) : Parameter()),
+      : weight(o.affine ? param("weight", ones(normalized_shape, {o.dtype, o.device, false}))
+                        : Parameter()),
+        bias(o.affine ? param("bias", zeros(normalized_shape, {o.dtype, o.device, false}))
+                      : Parameter()),
         shape(normalized_shape),
         eps(o.eps) {}
   Tensor forward(const Tensor& x) const { return layer_norm(x, weight, bias, shape, eps); }
@@ -137,10 +150,16 @@ namespace detail {
 template <class Derived>
 struct BatchNorm : Module<Derived> {
   BatchNorm(int64_t channels, const BatchNormOptions& o)
-      : weight(o.affine ? this->param("weight", ones({channels}, {o.dtype, o.device, false})) : Parameter()),
-        bias(o.affine ? this->param("bias", zeros({channels}, {o.dtype, o.device, false})) : Parameter()),
-        running_mean(o.track ? this->buffer("running_mean", zeros({channels}, {o.dtype, o.device, false})) : Parameter()),
-        running_var(o.track ? this->buffer("running_var", ones({channels}, {o.dtype, o.device, false})) : Parameter()),
+      : weight(o.affine ? this->param("weight", ones({channels}, {o.dtype, o.device, false}))
+                        : Parameter()),
+        bias(o.affine ? this->param("bias", zeros({channels}, {o.dtype, o.device, false}))
+                      : Parameter()),
+        running_mean(
+            o.track ? this->buffer("running_mean", zeros({channels}, {o.dtype, o.device, false}))
+                    : Parameter()),
+        running_var(o.track
+                        ? this->buffer("running_var", ones({channels}, {o.dtype, o.device, false}))
+                        : Parameter()),
         options(o) {}
 
   Parameter weight, bias, running_mean, running_var;
@@ -154,11 +173,13 @@ struct BatchNorm : Module<Derived> {
       int64_t training;
       double eps;
     } attrs = {batch, options.eps};
-    SyTensor* in[] = {x.handle(), weight.handle(), bias.handle(), batch ? nullptr : running_mean.handle(),
+    SyTensor* in[] = {x.handle(), weight.handle(), bias.handle(),
+                      batch ? nullptr : running_mean.handle(),
                       batch ? nullptr : running_var.handle()};
     const int64_t per_channel = x.dim() > 1 && x.size(1) ? x.numel() / x.size(1) : 0;
     if (batch && this->is_training() && per_channel == 1)
-      throw Error(SY_INVALID_ARGUMENT, this->type() + ": one value per channel in training: x " + x.describe());
+      throw Error(SY_INVALID_ARGUMENT,
+                  this->type() + ": one value per channel in training: x " + x.describe());
     const auto [y, mean, var] = sy::detail::RunArray<3>(id, in, 5, &attrs, sizeof attrs);
     if (this->is_training() && options.track && per_channel > 1) {
       NoGrad guard;
@@ -186,7 +207,8 @@ struct BatchNorm1d : detail::BatchNorm<BatchNorm1d> {
   explicit BatchNorm1d(int64_t channels, const BatchNormOptions& o = {}) : BatchNorm(channels, o) {}
   Tensor forward(const Tensor& x) const {
     if (x.dim() != 2 && x.dim() != 3)
-      throw Error(SY_INVALID_ARGUMENT, "BatchNorm1d: x " + x.describe() + "; want [n, c] or [n, c, l]");
+      throw Error(SY_INVALID_ARGUMENT,
+                  "BatchNorm1d: x " + x.describe() + "; want [n, c] or [n, c, l]");
     return Normalize(x);
   }
 };
@@ -194,7 +216,8 @@ struct BatchNorm1d : detail::BatchNorm<BatchNorm1d> {
 struct BatchNorm2d : detail::BatchNorm<BatchNorm2d> {
   explicit BatchNorm2d(int64_t channels, const BatchNormOptions& o = {}) : BatchNorm(channels, o) {}
   Tensor forward(const Tensor& x) const {
-    if (x.dim() != 4) throw Error(SY_INVALID_ARGUMENT, "BatchNorm2d: x " + x.describe() + "; want [n, c, h, w]");
+    if (x.dim() != 4)
+      throw Error(SY_INVALID_ARGUMENT, "BatchNorm2d: x " + x.describe() + "; want [n, c, h, w]");
     return Normalize(x);
   }
 };

@@ -1,5 +1,5 @@
-// Losses. As functions they are the ops of the same name, reachable as nn::, with options by name besides those
-// by position; as modules they hold their options.
+// Losses. As functions they are the ops of the same name, reachable as nn::, with options by name
+// besides those by position; as modules they hold their options.
 #ifndef SWITCHYARD_NN_LOSS_H_
 #define SWITCHYARD_NN_LOSS_H_
 
@@ -33,7 +33,8 @@ using sy::nll_loss;
 using sy::smooth_l1_loss;
 
 // Scores [n, classes, ...], targets [n, ...]: -log softmax(scores)[target].
-inline Tensor cross_entropy(const Tensor& scores, const Tensor& target, const CrossEntropyLossOptions& o) {
+inline Tensor cross_entropy(const Tensor& scores, const Tensor& target,
+                            const CrossEntropyLossOptions& o) {
   return sy::cross_entropy(scores, target, o.reduction, o.ignore_index, o.label_smoothing);
 }
 inline Tensor nll_loss(const Tensor& log_p, const Tensor& target, const NLLLossOptions& o) {
@@ -63,7 +64,8 @@ struct CrossEntropyLoss : Module<CrossEntropyLoss> {
   double label_smoothing;
 };
 struct NLLLoss : Module<NLLLoss> {
-  explicit NLLLoss(const NLLLossOptions& o = {}) : reduction(o.reduction), ignore_index(o.ignore_index) {}
+  explicit NLLLoss(const NLLLossOptions& o = {})
+      : reduction(o.reduction), ignore_index(o.ignore_index) {}
   Tensor forward(const Tensor& log_p, const Tensor& target) const {
     return sy::nll_loss(log_p, target, reduction, ignore_index);
   }
@@ -72,23 +74,31 @@ struct NLLLoss : Module<NLLLoss> {
 };
 struct MSELoss : Module<MSELoss> {
   explicit MSELoss(const LossOptions& o = {}) : reduction(o.reduction) {}
-  Tensor forward(const Tensor& x, const Tensor& target) const { return sy::mse_loss(x, target, reduction); }
+  Tensor forward(const Tensor& x, const Tensor& target) const {
+    return sy::mse_loss(x, target, reduction);
+  }
   std::string reduction;
 };
 struct L1Loss : Module<L1Loss> {
   explicit L1Loss(const LossOptions& o = {}) : reduction(o.reduction) {}
-  Tensor forward(const Tensor& x, const Tensor& target) const { return sy::l1_loss(x, target, reduction); }
+  Tensor forward(const Tensor& x, const Tensor& target) const {
+    return sy::l1_loss(x, target, reduction);
+  }
   std::string reduction;
 };
 struct SmoothL1Loss : Module<SmoothL1Loss> {
   explicit SmoothL1Loss(const SmoothL1LossOptions& o = {}) : reduction(o.reduction), beta(o.beta) {}
-  Tensor forward(const Tensor& x, const Tensor& target) const { return sy::smooth_l1_loss(x, target, reduction, beta); }
+  Tensor forward(const Tensor& x, const Tensor& target) const {
+    return sy::smooth_l1_loss(x, target, reduction, beta);
+  }
   std::string reduction;
   double beta;
 };
 struct BCEWithLogitsLoss : Module<BCEWithLogitsLoss> {
   explicit BCEWithLogitsLoss(const LossOptions& o = {}) : reduction(o.reduction) {}
-  Tensor forward(const Tensor& x, const Tensor& target) const { return sy::bce_with_logits(x, target, reduction); }
+  Tensor forward(const Tensor& x, const Tensor& target) const {
+    return sy::bce_with_logits(x, target, reduction);
+  }
   std::string reduction;
 };
 

@@ -6,9 +6,10 @@
 //     sy::Tensor forward(const sy::Tensor& x) { return head(relu(hidden(x))); }
 //   };
 //
-// Copies of a module share everything through one state; clone() makes an independent one. `to`, loading and
-// optimizer steps change the shared parameter tensors themselves, so an optimizer made before stays valid.
-// Threads: one module may be called from many threads in evaluation; changing it needs the caller's lock.
+// Copies of a module share everything through one state; clone() makes an independent one. `to`,
+// loading and optimizer steps change the shared parameter tensors themselves, so an optimizer made
+// before stays valid. Threads: one module may be called from many threads in evaluation; changing
+// it needs the caller's lock.
 #ifndef SWITCHYARD_NN_MODULE_H_
 #define SWITCHYARD_NN_MODULE_H_
 
@@ -31,7 +32,8 @@ struct State {
   std::vector<std::pair<std::string, std::shared_ptr<State>>> children;
 };
 
-// While one lives on this thread, copying a module or a Parameter of its tree gives the independent twin.
+// While one lives on this thread, copying a module or a Parameter of its tree gives the independent
+// twin.
 class CloneScope {
  public:
   explicit CloneScope(const std::shared_ptr<State>& root) : before_(std::exchange(current_, this)) {
@@ -64,8 +66,9 @@ class CloneScope {
     for (const auto* list : {&state.parameters, &state.buffers})
       for (const auto& [name, tensor] : *list)
         if (!held_.count(tensor.handle()))
-          throw Error(SY_FAILED_PRECONDITION, "clone: " + state.type + " holds " + prefix + name +
-                                                  " in a plain Tensor; declare the member as nn::Parameter");
+          throw Error(SY_FAILED_PRECONDITION,
+                      "clone: " + state.type + " holds " + prefix + name +
+                          " in a plain Tensor; declare the member as nn::Parameter");
     for (const auto& [name, child] : state.children) CheckHeld(*child, prefix + name + ".");
   }
 
@@ -79,7 +82,8 @@ class CloneScope {
     made->training = state->training;
     for (const auto& [name, t] : state->parameters) made->parameters.emplace_back(name, Twin(t));
     for (const auto& [name, t] : state->buffers) made->buffers.emplace_back(name, Twin(t));
-    for (const auto& [name, child] : state->children) made->children.emplace_back(name, Twin(child));
+    for (const auto& [name, child] : state->children)
+      made->children.emplace_back(name, Twin(child));
     return made;
   }
   Tensor Twin(const Tensor& tensor) {
@@ -105,7 +109,8 @@ std::string TypeName() {
   const size_t begin = text.find("T = ") + 4;
   std::string_view type = text.substr(begin, text.find_first_of(";]", begin) - begin);
   type = type.substr(0, type.find('<'));
-  if (const size_t colon = type.rfind("::"); colon != std::string_view::npos) type = type.substr(colon + 2);
+  if (const size_t colon = type.rfind("::"); colon != std::string_view::npos)
+    type = type.substr(colon + 2);
   return std::string(type);
 }
 
@@ -136,9 +141,14 @@ class ModuleBase {
   const std::string& type() const { return state_->type; }
   bool is_training() const { return state_->training; }
 
-  // Each tensor once, though two names may share it; in order of registration, own ones before children's.
-  std::vector<std::pair<std::string, Tensor>> named_parameters() const { return Collect(true, false, true); }
-  std::vector<std::pair<std::string, Tensor>> named_buffers() const { return Collect(false, true, true); }
+  // Each tensor once, though two names may share it; in order of registration, own ones before
+  // children's.
+  std::vector<std::pair<std::string, Tensor>> named_parameters() const {
+    return Collect(true, false, true);
+  }
+  std::vector<std::pair<std::string, Tensor>> named_buffers() const {
+    return Collect(false, true, true);
+  }
   std::vector<Tensor> parameters() const { return Second(named_parameters()); }
   std::vector<Tensor> buffers() const { return Second(named_buffers()); }
   std::vector<std::pair<std::string, ModuleBase>> children() const {
@@ -147,16 +157,16 @@ class ModuleBase {
     return result;
   }
 
-  // Parameters and buffers by torch's names ("conv.weight", "bn.running_mean"), detached. They share the
-  // module's memory: later steps show in them.
+  // Parameters and buffers by torch's names ("conv.weight", "bn.running_mean"), detached. They
+  // share the module's memory: later steps show in them.
   StateDict state_dict() const {
     StateDict dict;
     for (const auto& [name, tensor] : Collect(true, true, false)) dict.set(name, tensor.detach());
     return dict;
   }
 
-  // Copies values in, converting dtype and device. Throws with one line for each difference, and changes
-  // nothing then. Not strict: names that only one side has are passed over.
+  // Copies values in, converting dtype and device. Throws with one line for each difference, and
+  // changes nothing then. Not strict: names that only one side has are passed over.
   void load_state_dict(const StateDict& dict, bool strict = true) {
     StateDict wanted, given;
     for (const auto& [name, tensor] : Collect(true, true, false))
@@ -164,7 +174,8 @@ class ModuleBase {
     for (const auto& [name, tensor] : dict)
       if (strict || wanted.find(name)) given.set(name, tensor);
     if (const std::string difference = detail::Difference(wanted, given); !difference.empty())
-      throw Error(SY_INVALID_ARGUMENT, "load_state_dict: " + type() + " does not fit:" + difference);
+      throw Error(SY_INVALID_ARGUMENT,
+                  "load_state_dict: " + type() + " does not fit:" + difference);
     NoGrad guard;
     std::vector<std::pair<Tensor, Tensor>> copies;
     for (const auto& [name, tensor] : wanted)
@@ -188,7 +199,8 @@ class ModuleBase {
   // Registers a module under a name and gives it back, for the member that holds it.
   template <class M>
   M child(const std::string& name, M module) {
-    static_assert(std::is_base_of_v<ModuleBase, M>, "child: a module derives from nn::Module<Itself>");
+    static_assert(std::is_base_of_v<ModuleBase, M>,
+                  "child: a module derives from nn::Module<Itself>");
     CheckName(name);
     state_->children.emplace_back(name, static_cast<const ModuleBase&>(module).state_);
     return module;
@@ -214,9 +226,11 @@ class ModuleBase {
       Tensor moved = tensor.detach();
       if (dtype.code && is_float(tensor.dtype())) moved = moved.to(dtype);
       if (device) moved = moved.to(*device);
-      if (moved.dtype() != tensor.dtype() || !(moved.device() == tensor.device())) moves.emplace_back(tensor, moved);
+      if (moved.dtype() != tensor.dtype() || !(moved.device() == tensor.device()))
+        moves.emplace_back(tensor, moved);
     }
-    for (auto& [tensor, moved] : moves) sy::detail::Check(sy_tensor_set_data(tensor.handle(), moved.handle()));
+    for (auto& [tensor, moved] : moves)
+      sy::detail::Check(sy_tensor_set_data(tensor.handle(), moved.handle()));
   }
   static void SetTraining(detail::State* state, bool on) {
     state->training = on;
@@ -232,10 +246,12 @@ class ModuleBase {
     Named all;
     std::set<const SyTensor*> seen;
     Walk(*state_, "", [&](const std::string& prefix, const detail::State& state) {
-      for (const auto* list : {parameters ? &state.parameters : nullptr, buffers ? &state.buffers : nullptr})
+      for (const auto* list :
+           {parameters ? &state.parameters : nullptr, buffers ? &state.buffers : nullptr})
         if (list)
           for (const auto& [name, tensor] : *list)
-            if (!once || seen.insert(tensor.handle()).second) all.emplace_back(prefix + name, tensor);
+            if (!once || seen.insert(tensor.handle()).second)
+              all.emplace_back(prefix + name, tensor);
     });
     return all;
   }
@@ -251,10 +267,12 @@ class ModuleBase {
   }
   void CheckName(const std::string& name) const {
     const auto taken = [&](const auto& list) {
-      return std::any_of(list.begin(), list.end(), [&](const auto& entry) { return entry.first == name; });
+      return std::any_of(list.begin(), list.end(),
+                         [&](const auto& entry) { return entry.first == name; });
     };
     if (name.empty() || name.find('.') != std::string::npos)
-      throw Error(SY_INVALID_ARGUMENT, type() + ": '" + name + "' as a name; want one that is not empty and has no dot");
+      throw Error(SY_INVALID_ARGUMENT,
+                  type() + ": '" + name + "' as a name; want one that is not empty and has no dot");
     if (taken(state_->parameters) || taken(state_->buffers) || taken(state_->children))
       throw Error(SY_ALREADY_EXISTS, type() + ": the name '" + name + "' is taken");
   }
@@ -271,7 +289,7 @@ class Module : public ModuleBase {
     return static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
   }
   template <class... Args>
-    requires requires(const Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
+  requires requires(const Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
   decltype(auto) operator()(Args&&... args) const {
     return static_cast<const Derived&>(*this).forward(std::forward<Args>(args)...);
   }
@@ -296,7 +314,9 @@ class Module : public ModuleBase {
   }
 
  protected:
-  Module() : ModuleBase(std::make_shared<detail::State>()) { state_->type = detail::TypeName<Derived>(); }
+  Module() : ModuleBase(std::make_shared<detail::State>()) {
+    state_->type = detail::TypeName<Derived>();
+  }
 
  private:
   Derived& Self() { return static_cast<Derived&>(*this); }
@@ -314,7 +334,8 @@ struct Row {
 
 inline std::string Thousands(int64_t n) {
   std::string text = std::to_string(n);
-  for (int64_t at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), ",");
+  for (int64_t at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<size_t>(at), ",");
   return text;
 }
 
@@ -327,7 +348,8 @@ inline void Rows(const State& state, const std::string& name, std::vector<Row>* 
   }
   if (count) row.parameters = Thousands(count);
   if (!name.empty() || count) rows->push_back(row);
-  for (const auto& [own, child] : state.children) Rows(*child, name.empty() ? own : name + "." + own, rows);
+  for (const auto& [own, child] : state.children)
+    Rows(*child, name.empty() ? own : name + "." + own, rows);
 }
 
 }  // namespace detail
@@ -341,8 +363,10 @@ inline std::ostream& operator<<(std::ostream& out, const ModuleBase& module) {
     total += p.numel();
     if (!p.requires_grad()) fixed += p.numel();
   }
-  rows.push_back({"total", module.type(), fixed ? detail::Thousands(fixed) + " frozen" : "", detail::Thousands(total)});
-  std::string detail::Row::*columns[] = {&detail::Row::name, &detail::Row::type, &detail::Row::shape};
+  rows.push_back({"total", module.type(), fixed ? detail::Thousands(fixed) + " frozen" : "",
+                  detail::Thousands(total)});
+  std::string detail::Row::*columns[] = {&detail::Row::name, &detail::Row::type,
+                                         &detail::Row::shape};
   size_t widths[3] = {}, last = 0;
   for (const detail::Row& row : rows) {
     for (size_t c = 0; c < 3; ++c) widths[c] = std::max(widths[c], (row.*columns[c]).size());
@@ -350,7 +374,8 @@ inline std::ostream& operator<<(std::ostream& out, const ModuleBase& module) {
   }
   for (const detail::Row& row : rows) {
     std::string line;
-    for (size_t c = 0; c < 3; ++c) line += row.*columns[c] + std::string(widths[c] - (row.*columns[c]).size() + 2, ' ');
+    for (size_t c = 0; c < 3; ++c)
+      line += row.*columns[c] + std::string(widths[c] - (row.*columns[c]).size() + 2, ' ');
     line += std::string(last - row.parameters.size(), ' ') + row.parameters;
     line.erase(line.find_last_not_of(' ') + 1);
     out << line << '\n';

@@ -1,4 +1,5 @@
-// sy::nn::StateDict: tensors by name, in order; what modules and optimizers are saved as and loaded from.
+// sy::nn::StateDict: tensors by name, in order; what modules and optimizers are saved as and loaded
+// from.
 #ifndef SWITCHYARD_NN_STATE_DICT_H_
 #define SWITCHYARD_NN_STATE_DICT_H_
 
@@ -17,7 +18,8 @@ class StateDict {
 
   StateDict() = default;
   StateDict(std::initializer_list<Entry> entries) : entries_(entries) {}
-  explicit StateDict(std::vector<Entry> entries) : entries_(std::move(entries)) {}  // names must differ
+  explicit StateDict(std::vector<Entry> entries)
+      : entries_(std::move(entries)) {}  // names must differ
 
   // Adds at the end, or replaces the tensor of that name.
   void set(const std::string& name, const Tensor& tensor) {
@@ -35,7 +37,8 @@ class StateDict {
   }
   const Tensor& operator[](std::string_view name) const {
     if (const Tensor* t = find(name)) return *t;
-    throw Error(SY_NOT_FOUND, "state dict: no tensor '" + std::string(name) + "' among " + std::to_string(size()));
+    throw Error(SY_NOT_FOUND, "state dict: no tensor '" + std::string(name) + "' among " +
+                                  std::to_string(size()));
   }
   void erase(std::string_view name) {
     std::erase_if(entries_, [&](const Entry& e) { return e.first == name; });
@@ -58,7 +61,8 @@ inline std::string ShapeText(const Shape& shape) {
   return text + "]";
 }
 
-// One line for each difference: what `given` lacks, has too much, or has in another shape. "" if it fits.
+// One line for each difference: what `given` lacks, has too much, or has in another shape. "" if it
+// fits.
 inline std::string Difference(const StateDict& wanted, const StateDict& given) {
   std::string text;
   for (const auto& [name, tensor] : wanted) {
@@ -66,7 +70,8 @@ inline std::string Difference(const StateDict& wanted, const StateDict& given) {
     if (!found)
       text += "\n  missing     " + name + " " + ShapeText(tensor.shape());
     else if (found->shape() != tensor.shape())
-      text += "\n  wrong shape " + name + " " + ShapeText(found->shape()) + ", want " + ShapeText(tensor.shape());
+      text += "\n  wrong shape " + name + " " + ShapeText(found->shape()) + ", want " +
+              ShapeText(tensor.shape());
   }
   for (const auto& [name, tensor] : given)
     if (!wanted.find(name)) text += "\n  unexpected  " + name + " " + ShapeText(tensor.shape());

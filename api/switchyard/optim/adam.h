@@ -1,5 +1,5 @@
-// sy::optim::Adam (Kingma and Ba 2015) and AdamW, which decays weights apart from the gradient (Loshchilov and
-// Hutter 2019).
+// sy::optim::Adam (Kingma and Ba 2015) and AdamW, which decays weights apart from the gradient
+// (Loshchilov and Hutter 2019).
 #ifndef SWITCHYARD_OPTIM_ADAM_H_
 #define SWITCHYARD_OPTIM_ADAM_H_
 
@@ -43,14 +43,21 @@ class AdamBase : public Optimizer<Derived, Options, 2> {
     field("eps", o.eps);
     field("weight_decay", o.weight_decay);
   }
-  void Update(const Options& o, const Tensor& p, const Tensor& grad, int64_t done, std::array<Tensor, 2>& state) {
+  void Update(const Options& o, const Tensor& p, const Tensor& grad, int64_t done,
+              std::array<Tensor, 2>& state) {
     static const int32_t id = sy::detail::FindOp(Derived::kOp);
     for (Tensor& t : state)
       if (!t.defined()) t = zeros_like(p);
-    const double t = static_cast<double>(done + 1);
+    // The device computes with the betas rounded to its float, and so must the correction: 1 -
+    // 0.999f is 1.3e-5 off 0.001, which would go into every step.
+    const auto correction = [&](double beta) {
+      const double used = p.dtype() == f64 ? beta : static_cast<double>(static_cast<float>(beta));
+      return 1 - std::pow(used, static_cast<double>(done + 1));
+    };
     const struct {
       double lr, beta1, beta2, eps, weight_decay, correction1, correction2;
-    } attrs = {o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, 1 - std::pow(o.beta1, t), 1 - std::pow(o.beta2, t)};
+    } attrs = {
+        o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, correction(o.beta1), correction(o.beta2)};
     SyTensor* in[] = {p.handle(), grad.handle(), state[0].handle(), state[1].handle()};
     SyTensor* out[] = {p.handle(), state[0].handle(), state[1].handle()};
     sy::detail::RunInto(id, in, 4, &attrs, sizeof attrs, out, 3);

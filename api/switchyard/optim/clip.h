@@ -8,8 +8,8 @@
 
 namespace sy::optim {
 
-// Scales all gradients together so that their common 2-norm is at most max_norm. Gives the norm before, as a
-// one-element tensor: the host waits only if it reads it.
+// Scales all gradients together so that their common 2-norm is at most max_norm. Gives the norm
+// before, as a one-element tensor: the host waits only if it reads it.
 inline Tensor clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
   NoGrad guard;
   std::vector<Tensor> grads, squares;
@@ -20,7 +20,8 @@ inline Tensor clip_grad_norm(const std::vector<Tensor>& parameters, double max_n
     }
   if (grads.empty()) return zeros({});
   const Tensor total = sqrt(sum(stack(squares)));
-  const Tensor scale = clamp(max_norm / (total + 1e-6), -std::numeric_limits<double>::infinity(), 1.0);
+  const Tensor scale =
+      clamp(max_norm / (total + 1e-6), -std::numeric_limits<double>::infinity(), 1.0);
   for (Tensor& grad : grads) grad *= scale.to(grad.device()).to(grad.dtype());
   return total;
 }
@@ -29,9 +30,7 @@ inline Tensor clip_grad_norm(const std::vector<Tensor>& parameters, double max_n
 inline void clip_grad_value(const std::vector<Tensor>& parameters, double limit) {
   static const int32_t id = sy::detail::FindOp("clamp");
   NoGrad guard;
-  const struct {
-    double min, max;
-  } attrs = {-limit, limit};
+  const struct { double min, max; } attrs = {-limit, limit};
   for (const Tensor& p : parameters)
     if (const Tensor grad = p.grad(); grad.defined()) {
       SyTensor *in[] = {grad.handle()}, *out[] = {grad.handle()};

@@ -1,4 +1,5 @@
-// sy::optim::Optimizer: groups of parameters with options, a step over them, and the state that it keeps.
+// sy::optim::Optimizer: groups of parameters with options, a step over them, and the state that it
+// keeps.
 //
 //   sy::optim::SGD optimizer(net.parameters(), {.lr = 0.1, .momentum = 0.9});
 //   optimizer.zero_grad();
@@ -25,20 +26,25 @@ struct Group {
   Options options;
 };
 
-// Derived keeps kStates tensors for each parameter and says how they are called (kStateNames) and whether a
-// parameter may lack them (kStateOptional), how the options are called (Fields), and what a step of one parameter is (Update).
+// Derived keeps kStates tensors for each parameter and says how they are called (kStateNames) and
+// whether a parameter may lack them (kStateOptional), how the options are called (Fields), and what
+// a step of one parameter is (Update).
 template <class Derived, class Options, size_t kStates>
 class Optimizer {
  public:
-  Optimizer(const std::vector<Tensor>& parameters, const Options& options = {}) { add_group(parameters, options); }
+  Optimizer(const std::vector<Tensor>& parameters, const Options& options = {}) {
+    add_group(parameters, options);
+  }
 
   void add_group(const std::vector<Tensor>& parameters, const Options& options) {
     for (const Tensor& p : parameters) {
       if (!p.defined() || !is_float(p.dtype()) || !p.is_leaf())
-        throw Error(SY_INVALID_ARGUMENT, "optimizer: parameter " + p.describe() + "; want a floating leaf");
+        throw Error(SY_INVALID_ARGUMENT,
+                    "optimizer: parameter " + p.describe() + "; want a floating leaf");
       for (const Group<Options>& group : groups_)
         for (const Tensor& q : group.parameters)
-          if (p.is_same(q)) throw Error(SY_ALREADY_EXISTS, "optimizer: " + p.describe() + " is in a group already");
+          if (p.is_same(q))
+            throw Error(SY_ALREADY_EXISTS, "optimizer: " + p.describe() + " is in a group already");
     }
     groups_.push_back({parameters, options});
     slots_.emplace_back(parameters.size());
@@ -66,8 +72,8 @@ class Optimizer {
       }
   }
 
-  // Steps, state tensors and options as tensors, enough to go on bit for bit: "state.0.step", "state.0.exp_avg",
-  // "groups.0.lr". The state is copied.
+  // Steps, state tensors and options as tensors, enough to go on bit for bit: "state.0.step",
+  // "state.0.exp_avg", "groups.0.lr". The state is copied.
   nn::StateDict state_dict() const {
     NoGrad guard;
     nn::StateDict dict;
@@ -78,18 +84,21 @@ class Optimizer {
         if (slot.step == 0) continue;
         dict.set(prefix + "step", from(std::vector<int64_t>{slot.step}));
         for (size_t s = 0; s < kStates; ++s)
-          if (slot.state[s].defined()) dict.set(prefix + Derived::kStateNames[s], slot.state[s].clone());
+          if (slot.state[s].defined())
+            dict.set(prefix + Derived::kStateNames[s], slot.state[s].clone());
       }
     for (size_t g = 0; g < groups_.size(); ++g) {
       Options options = groups_[g].options;
       Derived::Fields(options, [&](const char* name, auto& value) {
-        dict.set("groups." + std::to_string(g) + "." + name, from(std::vector<double>{static_cast<double>(value)}));
+        dict.set("groups." + std::to_string(g) + "." + name,
+                 from(std::vector<double>{static_cast<double>(value)}));
       });
     }
     return dict;
   }
 
-  // Takes up a saved state for the same parameters in the same order. Throws and changes nothing if it does not fit.
+  // Takes up a saved state for the same parameters in the same order. Throws and changes nothing if
+  // it does not fit.
   void load_state_dict(const nn::StateDict& dict) {
     NoGrad guard;
     std::vector<std::vector<Slot>> slots;
@@ -125,7 +134,8 @@ class Optimizer {
       });
     }
     if (const std::string difference = nn::detail::Difference(wanted, dict); !difference.empty())
-      throw Error(SY_INVALID_ARGUMENT, "load_state_dict: the optimizer's state does not fit:" + difference);
+      throw Error(SY_INVALID_ARGUMENT,
+                  "load_state_dict: the optimizer's state does not fit:" + difference);
     slots_ = std::move(slots);
     for (size_t g = 0; g < groups_.size(); ++g) groups_[g].options = options[g];
   }
@@ -142,7 +152,8 @@ class Optimizer {
   // The state lives where the parameter lives, also after the module has moved.
   void Place(const Tensor& p, Slot* slot) {
     for (Tensor& t : slot->state)
-      if (t.defined() && (sy_tensor_device(t.handle()) != sy_tensor_device(p.handle()) || t.dtype() != p.dtype()))
+      if (t.defined() &&
+          (sy_tensor_device(t.handle()) != sy_tensor_device(p.handle()) || t.dtype() != p.dtype()))
         t = t.to(p.device()).to(p.dtype());
   }
 

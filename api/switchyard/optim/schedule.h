@@ -24,7 +24,8 @@ inline double WarmUp(int64_t step, int64_t warmup) {
 template <class Optimizer, class Options>
 class Schedule {
  public:
-  Schedule(Optimizer& optimizer, const Options& options) : optimizer_(&optimizer), options_(options) {
+  Schedule(Optimizer& optimizer, const Options& options)
+      : optimizer_(&optimizer), options_(options) {
     for (const auto& group : optimizer.groups()) first_.push_back(group.options.lr);
     set_step(0);
   }
@@ -33,7 +34,8 @@ class Schedule {
   void set_step(int64_t step) {
     step_ = step;
     const double factor = options_.Factor(step);
-    for (size_t g = 0; g < first_.size(); ++g) optimizer_->groups()[g].options.lr = first_[g] * factor;
+    for (size_t g = 0; g < first_.size(); ++g)
+      optimizer_->groups()[g].options.lr = first_[g] * factor;
   }
   int64_t steps_done() const { return step_; }
   double lr(size_t group = 0) const { return optimizer_->groups()[group].options.lr; }
@@ -53,15 +55,18 @@ struct StepLROptions {
   double gamma = 0.1;
   int64_t warmup = 0;
   double Factor(int64_t step) const {
-    return detail::WarmUp(step, warmup) * std::pow(gamma, static_cast<double>(step / std::max<int64_t>(every, 1)));
+    return detail::WarmUp(step, warmup) *
+           std::pow(gamma, static_cast<double>(step / std::max<int64_t>(every, 1)));
   }
 };
 template <class Optimizer>
 struct StepLR : detail::Schedule<Optimizer, StepLROptions> {
-  StepLR(Optimizer& optimizer, const StepLROptions& options) : detail::Schedule<Optimizer, StepLROptions>(optimizer, options) {}
+  StepLR(Optimizer& optimizer, const StepLROptions& options)
+      : detail::Schedule<Optimizer, StepLROptions>(optimizer, options) {}
 };
 
-// Half a cosine from 1 after the warm-up to `last` at `steps`, and `last` from there on (Loshchilov and Hutter 2017).
+// Half a cosine from 1 after the warm-up to `last` at `steps`, and `last` from there on (Loshchilov
+// and Hutter 2017).
 struct CosineLROptions {
   int64_t steps = 100;
   int64_t warmup = 0;

@@ -1,4 +1,5 @@
-// sy::optim::SGD: gradient descent, with momentum, dampening, Nesterov's form and weight decay as in torch.
+// sy::optim::SGD: gradient descent, with momentum, dampening, Nesterov's form and weight decay as
+// in torch.
 #ifndef SWITCHYARD_OPTIM_SGD_H_
 #define SWITCHYARD_OPTIM_SGD_H_
 
@@ -32,9 +33,7 @@ class SGD : public Optimizer<SGD, SGDOptions, 1> {
   void Update(const SGDOptions& o, const Tensor& p, const Tensor& grad, int64_t, State& state) {
     if (o.momentum == 0) {
       static const int32_t id = sy::detail::FindOp("sgd_step");
-      const struct {
-        double lr, weight_decay;
-      } attrs = {o.lr, o.weight_decay};
+      const struct { double lr, weight_decay; } attrs = {o.lr, o.weight_decay};
       SyTensor *in[] = {p.handle(), grad.handle()}, *out[] = {p.handle()};
       sy::detail::RunInto(id, in, 2, &attrs, sizeof attrs, out, 1);
       return;
@@ -45,8 +44,10 @@ class SGD : public Optimizer<SGD, SGDOptions, 1> {
     const struct {
       double lr, momentum, dampening, weight_decay;
       int64_t nesterov;
-    } attrs = {o.lr, o.momentum, first ? 0 : o.dampening, o.weight_decay, o.nesterov};  // the first buffer is the gradient
-    SyTensor *in[] = {p.handle(), grad.handle(), state[0].handle()}, *out[] = {p.handle(), state[0].handle()};
+    } attrs = {o.lr, o.momentum, first ? 0 : o.dampening, o.weight_decay,
+               o.nesterov};  // the first buffer is the gradient
+    SyTensor *in[] = {p.handle(), grad.handle(), state[0].handle()},
+             *out[] = {p.handle(), state[0].handle()};
     sy::detail::RunInto(id, in, 3, &attrs, sizeof attrs, out, 2);
   }
 };
