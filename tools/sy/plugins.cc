@@ -84,7 +84,9 @@ int ProbeAll(const Context& context, const Options& o) {
   nlohmann::json rows = nlohmann::json::array();
   for (const std::string& candidate : Candidates(o)) {
     const Probe p = ProbePlugin(candidate, o.timeout);
-    table.Add({p.name, p.abi, p.loaded ? std::to_string(p.devices) : "refused", p.file, p.reason});
+    // A plugin may write a whole page; --json has all of it.
+    const std::string reason = p.reason.size() > 300 ? p.reason.substr(0, 300) + " ..." : p.reason;
+    table.Add({p.name, p.abi, p.loaded ? std::to_string(p.devices) : "refused", p.file, reason});
     rows.push_back({{"name", p.name}, {"abi", p.abi}, {"loaded", p.loaded}, {"devices", p.devices}, {"kernels", p.kernels},
                     {"ops", p.ops}, {"version", p.version}, {"file", p.file}, {"reason", p.reason}});
   }
