@@ -1,5 +1,7 @@
 // Arithmetic, comparison, logic, elementary functions. Formulas follow the tested decompositions; where the
 // textbook form loses accuracy (fmod, sinh, ...) the row says so.
+#include <cmath>
+
 #include "dispatcher/ops/op.h"
 
 namespace sy {
@@ -242,9 +244,16 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        Val da, db;
        const Op& pow = OpOf<"pow">();
-       if (g.wants(0))  // 0 where b is 0, also for a = 0
+       const SyTensor* b = g.x(1).get();
+       if (g.wants(0) && b->IsNumber())  // the formula below would make tensors of it, on the default device
+         da = b->NumberAsDouble() == 0 ? ZerosLike(g.x(0)) : g.dy() * g.x(1) * Call(pow, {g.x(0), Val(b->NumberAsDouble() - 1)});
+       else if (g.wants(0))  // 0 where b is 0, also for a = 0
          da = Where(EqualTo(g.x(1), Val(0)), Val(0.0), g.dy() * g.x(1) * Call(pow, {g.x(0), g.x(1) - Val(1)}));
-       if (g.wants(1)) db = Where(EqualTo(g.x(0), Val(0)), Val(0.0), g.dy() * g.y() * Unary("log", g.x(0)));
+       const SyTensor* a = g.x(0).get();
+       if (g.wants(1) && a->IsNumber())
+         db = a->NumberAsDouble() == 0 ? ZerosLike(g.x(1)) : g.dy() * g.y() * Val(std::log(a->NumberAsDouble()));
+       else if (g.wants(1))
+         db = Where(EqualTo(g.x(0), Val(0)), Val(0.0), g.dy() * g.y() * Unary("log", g.x(0)));
        return {To(g, 0, da), To(g, 1, db)};
      },
      .saves = kSaveAllX | SaveY(), .low = 0.3, .high = 2},

@@ -66,10 +66,25 @@ Val Make(const Op& op, SyDevice* device, int type, const AttrBlob& attrs, std::s
   return std::move(RunVals(op, in, 1, &attrs, device, type)[0]);
 }
 
-Val operator+(const Val& a, const Val& b) { return One(OpOf<"add">(), {a, b}); }
-Val operator-(const Val& a, const Val& b) { return One(OpOf<"sub">(), {a, b}); }
-Val operator*(const Val& a, const Val& b) { return One(OpOf<"mul">(), {a, b}); }
-Val operator/(const Val& a, const Val& b) { return One(OpOf<"div">(), {a, b}); }
+// Numbers among themselves stay numbers: as tensors they would be f32 on the default device.
+static bool Numbers(const Val& a, const Val& b) { return a.get() && b.get() && a.get()->IsNumber() && b.get()->IsNumber(); }
+
+Val operator+(const Val& a, const Val& b) {
+  if (Numbers(a, b)) return a.get()->NumberAsDouble() + b.get()->NumberAsDouble();
+  return One(OpOf<"add">(), {a, b});
+}
+Val operator-(const Val& a, const Val& b) {
+  if (Numbers(a, b)) return a.get()->NumberAsDouble() - b.get()->NumberAsDouble();
+  return One(OpOf<"sub">(), {a, b});
+}
+Val operator*(const Val& a, const Val& b) {
+  if (Numbers(a, b)) return a.get()->NumberAsDouble() * b.get()->NumberAsDouble();
+  return One(OpOf<"mul">(), {a, b});
+}
+Val operator/(const Val& a, const Val& b) {
+  if (Numbers(a, b)) return a.get()->NumberAsDouble() / b.get()->NumberAsDouble();
+  return One(OpOf<"div">(), {a, b});
+}
 Val operator-(const Val& a) { return One(OpOf<"neg">(), {a}); }
 Val operator>(const Val& a, const Val& b) { return One(OpOf<"gt">(), {a, b}); }
 Val operator<(const Val& a, const Val& b) { return One(OpOf<"lt">(), {a, b}); }

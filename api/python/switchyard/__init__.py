@@ -248,6 +248,8 @@ def run(name, *inputs, out=None, device=None, dtype=None, **attrs):
     only serve the gradient (statistics of a normalisation, places of a pooling).
     """
     op = _abi.op(name)
+    if dtype is not None and "dtype" in op.attrs:  # cast: the attribute, not the dtype of an op without inputs
+        attrs["dtype"], dtype = dtype, None
     where = next((t.device for t in inputs if isinstance(t, Tensor)), device or "")
     tensors = [_operand(v, where) for v in inputs]
     packed, keep = op.pack(attrs, _CODES)
