@@ -1,30 +1,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <string>
 #include <thread>
 
 #include "switchyard/autograd.h"
+#include "switchyard/front_end_testing.h"
 
 namespace {
 
 using sy::Tensor;
-
-std::string Failure(const std::function<void()>& fn) {
-  try {
-    fn();
-  } catch (const sy::Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-#define EXPECT_FAILS(statement, part)                                      \
-  do {                                                                     \
-    const std::string text = Failure([&] { statement; });                  \
-    EXPECT_NE(text.find(part), std::string::npos) << "got: " << text;      \
-  } while (0)
 
 Tensor Leaf(std::initializer_list<float> values) {
   return sy::from(std::vector<float>(values), {}, {.requires_grad = true});

@@ -54,12 +54,6 @@ std::string DataFile(const Options& o, const char* name) {
   return folder + "/" + name;
 }
 
-std::string Commas(int64_t n) {
-  std::string s = std::to_string(n);
-  for (int64_t at = static_cast<int64_t>(s.size()) - 3; at > 0; at -= 3) s.insert(static_cast<size_t>(at), ",");
-  return s;
-}
-
 template <class Net>
 int64_t Correct(Net& net, const data::Digits& held, const Device& device) {
   NoGrad guard;
@@ -119,8 +113,8 @@ int TrainWith(const Context& context, const Options& o, const data::Digits& digi
   net.to(device);
   int64_t parameters = 0;
   for (const Tensor& p : net.parameters()) parameters += p.numel();
-  std::printf("%s: %s to train on, %s held out · %s, %s parameters · %s\n", set, Commas(train.labels.size(0)).c_str(),
-              Commas(held.labels.size(0)).c_str(), shape, Commas(parameters).c_str(), device.name().c_str());
+  std::printf("%s: %s to train on, %s held out · %s, %s parameters · %s\n", set, nn::detail::Thousands(train.labels.size(0)).c_str(),
+              nn::detail::Thousands(held.labels.size(0)).c_str(), shape, nn::detail::Thousands(parameters).c_str(), device.name().c_str());
 
   optim::Adam optimizer(net.parameters(), {.lr = lr});
   data::Loader loader(data::TensorDataset(train.images, train.labels),
