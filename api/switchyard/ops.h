@@ -376,7 +376,7 @@ inline Tensor cross_entropy(const Tensor& scores, const Tensor& target, std::str
   return detail::RunOne(id, in, 2, &attrs, sizeof attrs);
 }
 
-// Largest so far along an axis, and its index; NaN wins.
+// Largest so far along an axis, and its index, the first of equals; NaN wins.
 inline std::array<Tensor, 2> cummax(const Tensor& x, int64_t dim = -1) {
   static const int32_t id = detail::FindOp("cummax");
   const struct { int64_t dim; } attrs = {dim};
@@ -385,7 +385,7 @@ inline std::array<Tensor, 2> cummax(const Tensor& x, int64_t dim = -1) {
   return all;
 }
 
-// Smallest so far along an axis, and its index; NaN wins.
+// Smallest so far along an axis, and its index, the first of equals; NaN wins.
 inline std::array<Tensor, 2> cummin(const Tensor& x, int64_t dim = -1) {
   static const int32_t id = detail::FindOp("cummin");
   const struct { int64_t dim; } attrs = {dim};
@@ -926,7 +926,7 @@ struct OneHotOptions {
   double off = 0;
   Dtype dtype = {};
 };
-// on where the new last axis's index equals x, off elsewhere.
+// on where the new last axis's index equals x, off elsewhere; f32 unless dtype says other.
 inline Tensor one_hot(const Tensor& x, const OneHotOptions& options) {
   static const int32_t id = detail::FindOp("one_hot");
   const struct { int64_t depth; double on; double off; int64_t dtype; } attrs = {options.depth, options.on, options.off, static_cast<int64_t>(options.dtype.code)};

@@ -518,7 +518,7 @@ SY_OPS_FN SyStatus sy_cross_entropy(SyTensor* scores, SyTensor* target, const Sy
   return sy_ops_run("cross_entropy", &id, in, 2, attrs, sizeof(SyCrossEntropy), NULL, 0, out, 1);
 }
 
-// Largest so far along an axis, and its index; NaN wins.
+// Largest so far along an axis, and its index, the first of equals; NaN wins.
 typedef struct SyCummax {
   int64_t dim;
 } SyCummax;
@@ -534,7 +534,7 @@ SY_OPS_FN SyStatus sy_cummax(SyTensor* x, const SyCummax* attrs, SyTensor** out0
   return status;
 }
 
-// Smallest so far along an axis, and its index; NaN wins.
+// Smallest so far along an axis, and its index, the first of equals; NaN wins.
 typedef struct SyCummin {
   int64_t dim;
 } SyCummin;
@@ -1252,7 +1252,7 @@ SY_OPS_FN SyStatus sy_normal(const SyNormal* attrs, const SyDevice* device, SyDt
   return sy_ops_run("normal", &id, NULL, 0, attrs, sizeof(SyNormal), device, dtype, out, 1);
 }
 
-// on where the new last axis's index equals x, off elsewhere.
+// on where the new last axis's index equals x, off elsewhere; f32 unless dtype says other.
 typedef struct SyOneHot {
   int64_t depth;  // required
   double on;

@@ -436,12 +436,11 @@ SY_KIT_FN double sy_kit_log1p(double x) {  // Kahan's correction
 
 // sin(pi x), exact in its reduction.
 SY_KIT_FN double sy_kit_sinpi(double x) {
-  const double r = x - 2 * floor(x / 2);  // [0, 2)
-  if (r <= 0.25) return sin(3.14159265358979323846 * r);
-  if (r < 0.75) return cos(3.14159265358979323846 * (r - 0.5));
-  if (r <= 1.25) return -sin(3.14159265358979323846 * (r - 1));
-  return r < 1.75 ? -cos(3.14159265358979323846 * (r - 1.5))
-                  : sin(3.14159265358979323846 * (r - 2));
+  const double r = x - 2 * rint(x / 2), a = fabs(r);  // [-1, 1]
+  const double s = a <= 0.25   ? sin(3.14159265358979323846 * a)
+                   : a <= 0.75 ? cos(3.14159265358979323846 * (a - 0.5))
+                               : sin(3.14159265358979323846 * (1 - a));
+  return r < 0 ? -s : s;
 }
 
 SY_KIT_FN double sy_kit_lgamma(double x) {
@@ -459,7 +458,8 @@ SY_KIT_FN double sy_kit_lgamma(double x) {
   double product = 1, s;
   if (x != x) return x;
   if (fabs(x) > 1e300) return x < 0 ? HUGE_VAL : x * (log(x) - 1);
-  if (x <= 0) {
+  if (fabs(x) < 1e-17) return -log(fabs(x));
+  if (x < 0) {
     s = fabs(sy_kit_sinpi(x) * x);
     return x == floor(x) ? HUGE_VAL : log(3.14159265358979323846 / s) - sy_kit_lgamma(-x);
   }
@@ -489,7 +489,7 @@ SY_KIT_FN double sy_kit_digamma(double x) {
       -8.111484203465090033e-17, 1.391707769474154065e-17};
   double sum = 0;
   if (x != x) return x;
-  if (x == 0) return -1 / x;
+  if (fabs(x) < 1e-17) return -1 / x;
   if (x < 0) {
     if (x == floor(x)) return HUGE_VAL - HUGE_VAL;
     return sy_kit_digamma(1 - x) - 3.14159265358979323846 * sy_kit_sinpi(x + 0.5) / sy_kit_sinpi(x);

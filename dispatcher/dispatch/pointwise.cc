@@ -482,8 +482,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
       views[n++] = &l.in[i];
     }
     if (!entry->program->uses_index) Coalesce(views, n);
-    for (int i = 0; i < n; ++i)
-      views[i]->flags = (views[i]->flags & ~SY_VIEW_CONTIGUOUS) | (IsContiguous(*views[i]) ? SY_VIEW_CONTIGUOUS : 0);
+    for (int i = 0; i < n; ++i) RestateContiguous(views[i]);
   }
 
   absl::Status status = absl::UnimplementedError("");

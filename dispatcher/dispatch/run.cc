@@ -181,7 +181,7 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
   if (!axes.ok()) return axes.status();
 
   int result = type;
-  if (def.widen_ints && !IsFloat(type)) result = SY_T_I64;
+  if (def.counts || (def.widen_ints && !IsFloat(type))) result = SY_T_I64;
   if (def.to_bool) result = SY_T_BOOL;
   const bool has_dtype = std::any_of(op.attrs.begin(), op.attrs.end(),
                                      [](const SyAttrSpec& a) { return !std::strcmp(a.name, "dtype"); });
@@ -189,12 +189,13 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
     result = TypeOf(attrs.Dtype("dtype"));
     if (!result) return args.Error(absl::StrCat("dtype ", DtypeName(attrs.Dtype("dtype")), " is not supported"));
   }
-  const int accumulator = def.to_bool ? SY_T_BOOL
-                          : def.combiner == SY_COMBINE_SUM || def.combiner == SY_COMBINE_PROD
-                              ? (IsFloat(result) && !IsFloat(type) ? ComputeType(result)
-                                                                   : ComputeType(Promote(result, type)))
-                              : (type == SY_T_BOOL ? SY_T_BOOL + 0 : ComputeType(type));
-  const int arithmetic = accumulator == SY_T_BOOL && !def.to_bool ? SY_T_I32 : accumulator;
+  const bool sums = def.combiner == SY_COMBINE_SUM || def.combiner == SY_COMBINE_PROD;
+  const int accumulator = def.to_bool                                ? SY_T_BOOL
+                          : def.counts                               ? SY_T_I64
+                          : !sums                                    ? (type == SY_T_BOOL ? SY_T_I32 : ComputeType(type))
+                          : IsFloat(type)                            ? ComputeType(Promote(result, type))
+                          : IsFloat(result)                          ? ComputeType(result)
+                                                                     : SY_T_I64;  // wraps as every narrower dtype does
 
   const SyView& v = x->view;
   const bool keepdim = attrs.Flag("keepdim");
@@ -207,7 +208,7 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
     if (reduced && v.shape[d] == 0) empty_axis = true;
     if (!reduced || keepdim) squeezed[squeezed_rank++] = kept[d];
   }
-  const bool needs_elements = def.combiner != SY_COMBINE_SUM && def.combiner != SY_COMBINE_PROD && !def.to_bool;
+  const bool needs_elements = !sums && !def.to_bool;
   const int64_t out_count = CountOf(squeezed, squeezed_rank);
   if (empty_axis && needs_elements && out_count > 0)
     return args.Error(absl::StrFormat("a reduced axis of %s is empty and %s has no identity", Describe(x), op.name));
@@ -245,11 +246,8 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
     } else {
       ProgramBuilder builder;
       S value = builder.Input(0, type);
-      if (def.before) {
-        Formula formula(&builder, {builder.Cast(value, arithmetic)}, &attrs, arithmetic, 0);
-        value = def.before(formula).values[0];
-      }
-      value = builder.Cast(value, arithmetic);
+      if (def.counts) value = builder.Cast(value, SY_T_BOOL);
+      value = builder.Cast(value, accumulator);
       Launch l;
       l.device = device;
       l.stream = stream;
@@ -453,6 +451,7 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyDevice* device, SyStream
     }
     v->shape[rank - 1] = size;
     v->strides[rank - 1] = stride;
+    RestateContiguous(v);
   }
   if (absl::Status s = CallCore(kRow, l); !s.ok()) return s;
   out[0] = made->Leak();

@@ -74,7 +74,7 @@ const OpSpec kRows[] = {
      },
      .saves = SaveX(0)},
     {.name = "hardswish", .doc = "x * min(max(x + 3, 0), 6) / 6.", .dtypes = kFloatTypes,
-     .formula = [](X x) -> Results { return x[0] * Min(Max(x[0] + 3, S(0)), S(6)) / 6; },
+     .formula = [](X x) -> Results { return x[0] * (Min(Max(x[0] + 3, S(0)), S(6)) / 6); },
      .grad = [](G g) -> Grads {
        const Val x = g.x(0);
        return {Where(x <= Val(-3), Val(0.0), Where(x >= Val(3), g.dy(), g.dy() * (x / Val(3) + Val(0.5))))};

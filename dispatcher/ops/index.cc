@@ -332,11 +332,11 @@ const OpSpec kRows[] = {
        return {CallMany(OpOf<"sort">(), in, 2, &attrs)[1]};
      },
      .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "cummax", .doc = "Largest so far along an axis, and its index; NaN wins.", .outs = 2,
+    {.name = "cummax", .doc = "Largest so far along an axis, and its index, the first of equals; NaN wins.", .outs = 2,
      .attrs = {Int("dim", -1)},
      .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMAX); }, .infer = ScanInfer,
      .grad = ByIndexGrad, .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "cummin", .doc = "Smallest so far along an axis, and its index; NaN wins.", .outs = 2,
+    {.name = "cummin", .doc = "Smallest so far along an axis, and its index, the first of equals; NaN wins.", .outs = 2,
      .attrs = {Int("dim", -1)},
      .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMIN); }, .infer = ScanInfer,
      .grad = ByIndexGrad, .saves = SaveY(1), .tolerance = Tolerance::kExact},

@@ -248,7 +248,7 @@ Vals Triangle(const OpArgs& a, bool lower) {
   const Val i = Unsqueeze(Make(OpOf<"arange">(), device, SY_T_I64, rows), 1);
   const Val j = Make(OpOf<"arange">(), device, SY_T_I64, cols);
   const Val edge = i + Val(static_cast<int>(a.attrs.Int("k")));
-  return {Where(lower ? j <= edge : j >= edge, a[0], Val(0))};
+  return {Call(OpOf<"masked_fill">(), {a[0], lower ? j > edge : j < edge, Val(0)})};
 }
 
 const OpSpec kRows[] = {
@@ -302,7 +302,7 @@ const OpSpec kRows[] = {
        return {dx, g.wants(1) ? Call(OpOf<"diagonal">(), {g.dy()}, &diagonal) : Val()};
      },
      .tolerance = Tolerance::kExact},
-    {.name = "one_hot", .doc = "on where the new last axis's index equals x, off elsewhere.",
+    {.name = "one_hot", .doc = "on where the new last axis's index equals x, off elsewhere; f32 unless dtype says other.",
      .attrs = {IntRequired("depth"), Float("on", 1), Float("off", 0), DtypeAttr("dtype")}, .dtypes = kIntTypes,
      .composite = [](const OpArgs& a) -> Vals {
        const int64_t depth = a.attrs.Int("depth");
@@ -314,7 +314,7 @@ const OpSpec kRows[] = {
        range.Set("end", static_cast<double>(depth));
        const Val classes = Make(OpOf<"arange">(), a[0].get()->device, SY_T_I64, range);
        const int type = a.attrs.Int("dtype") ? TypeOf(a.attrs.Dtype("dtype")) : SY_T_F32;
-       const Val hit = EqualTo(Unsqueeze(a[0], a[0].rank()), classes);
+       const Val hit = EqualTo(Unsqueeze(CastTo(a[0], SY_T_I64), a[0].rank()), classes);
        return {CastTo(Where(hit, Val(a.attrs.Float("on")), Val(a.attrs.Float("off"))), type)};
      },
      .grad = kNoGrad, .tolerance = Tolerance::kExact},

@@ -185,7 +185,7 @@ enum class Types {
 
 struct ReduceDef {
   int combiner = 0;             // SY_COMBINE_*; 0: not a reduction
-  FormulaFn before = nullptr;   // applied to each element; null: the element
+  bool counts = false;          // adds one for each element that is not zero, in i64
   bool widen_ints = false;      // sum and prod of integers and bools are i64
   bool to_bool = false;         // any, all
   bool index_only = false;      // argmax: the index is the only output

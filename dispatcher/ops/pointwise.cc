@@ -13,6 +13,8 @@ using G = const GradArgs&;
 // A gradient that flows back through broadcasting.
 Val To(G g, int i, const Val& v) { return v && g.wants(i) ? SumTo(v, g.shape(i)) : Val(); }
 
+// From here on sqrt(x * x + 1) is x in f64, and x * x is still finite in f32.
+constexpr double kLarge = 1e8;
 constexpr double kLn2 = 0.6931471805599453, kLn10 = 2.302585092994046, kTwoOverSqrtPi = 1.1283791670955126;
 
 const OpSpec kRows[] = {
@@ -26,7 +28,7 @@ const OpSpec kRows[] = {
     {.name = "acosh", .doc = "Inverse hyperbolic cosine.", .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results {
        S t = x[0] - 1;  // log1p keeps the digits near 1
-       return Select(x[0] > 1e4, Log(x[0]) + kLn2, Log1p(t + Sqrt(t) * Sqrt(t + 2)));
+       return Select(x[0] > kLarge, Log(x[0]) + kLn2, Log1p(t + Sqrt(t) * Sqrt(t + 2)));
      },
      .grad = [](G g) -> Grads { return {g.dy() * Unary("rsqrt", g.x(0) * g.x(0) - Val(1))}; }, .saves = SaveX(0),
      .low = 1.1, .high = 9},
@@ -48,7 +50,7 @@ const OpSpec kRows[] = {
      .formula = [](X x) -> Results {
        S a = Abs(x[0]);
        S near = Log1p(a + a * a / (1 + Sqrt(a * a + 1)));
-       S y = Select(a > 1e4, Log(a) + kLn2, near);
+       S y = Select(a > kLarge, Log(a) + kLn2, near);
        return Select(x[0] < 0, -y, Select(Eq(x[0], 0), x[0], y));
      },
      .grad = [](G g) -> Grads { return {g.dy() * Unary("rsqrt", g.x(0) * g.x(0) + Val(1))}; }, .saves = SaveX(0)},
@@ -149,7 +151,8 @@ const OpSpec kRows[] = {
          S q = x[0] / x[1];
          return Select(And(shift, Ne(x[1], 0)), q - 1, q);
        }
-       return Rint((x[0] - Select(shift, r + x[1], r)) / x[1]);
+       S q = Rint((x[0] - r) / x[1]);
+       return Select(Eq(x[1], 0), x[0] / x[1], Select(shift, q - 1, q));
      },
      .grad = [](G g) -> Grads { return {To(g, 0, ZerosLike(g.dy())), To(g, 1, ZerosLike(g.dy()))}; }, .low = 0.5,
      .high = 3},

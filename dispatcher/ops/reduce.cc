@@ -6,7 +6,6 @@
 namespace sy {
 namespace {
 
-using X = const Formula&;
 using G = const GradArgs&;
 
 // A value with the reduced axes kept, expanded to the input's shape.
@@ -73,6 +72,7 @@ Vals Variance(const OpArgs& a) {
 
 Vals LogSumExp(const OpArgs& a) {
   const auto dims = a.attrs.List("dims");
+  if (CountOver(a[0], dims) == 0) return {Unary("log", Sum(a[0], dims, a.attrs.Flag("keepdim")))};  // -inf: amax has no value
   const Val top = Amax(a[0], dims, true);
   if (!top) return {Val()};
   // Infinite maxima would give inf - inf: subtract 0 there.
@@ -160,8 +160,7 @@ const OpSpec kRows[] = {
      .grad = kNoGrad, .tolerance = Tolerance::kExact},
     {.name = "count_nonzero", .doc = "Number of elements that are not zero.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
-     .reduce = {.combiner = SY_COMBINE_SUM,
-                .before = [](X x) -> Results { return CastTo(Ne(x[0], 0), SY_T_I64); }, .widen_ints = true},
+     .reduce = {.combiner = SY_COMBINE_SUM, .counts = true},
      .grad = kNoGrad, .tolerance = Tolerance::kExact},
     {.name = "logsumexp", .doc = "log(sum(exp(x))), without overflow.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)}, .dtypes = kFloatTypes, .composite = LogSumExp,

@@ -61,6 +61,10 @@ bool MayOverlap(const SyView& a, const SyView& b);    // conservative: compares 
 bool SelfOverlaps(const SyView& view);                // conservative
 // Sets count, bytes, flags, data from the rest.
 void FinishView(SyView* view, int64_t alignment);
+// Says whether the view is contiguous after its shape or strides were changed.
+inline void RestateContiguous(SyView* v) {
+  v->flags = (v->flags & ~SY_VIEW_CONTIGUOUS) | (IsContiguous(*v) ? SY_VIEW_CONTIGUOUS : 0);
+}
 std::string ShapeText(const int64_t* shape, int32_t rank);  // "[64,128]"
 std::string Describe(const SyTensor* tensor);               // "f32[64,128]@cuda:0"
 std::string Describe(const SyView& view, const SyDevice* device);

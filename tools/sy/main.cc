@@ -33,6 +33,7 @@ int Main(int argc, char** argv) {
   AddPlugins(&app, &context);
   AddOps(&app, &context);
   AddTrain(&app, &context);
+  AddOptest(&app, &context);
   AddNew(&app, &context);
   AddVersion(&app, &context);
   try {

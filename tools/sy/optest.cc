@@ -1,0 +1,241 @@
+// `sy optest`: every op on one device against results computed from the op's definition in long
+// double.
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "command.h"
+#include "optest/run.h"
+
+namespace sy::tool {
+namespace {
+
+using optest::Case;
+using optest::Layout;
+using optest::Outcome;
+using optest::State;
+
+struct Options {
+  std::string plugin, device, op = "*", dtype, refusals, digests;
+  bool list = false, large = false;
+};
+
+// * and ? as in a shell.
+bool Matches(const char* pattern, const char* text) {
+  if (!*pattern) return !*text;
+  if (*pattern == '*') return Matches(pattern + 1, text) || (*text && Matches(pattern, text + 1));
+  return *text && (*pattern == '?' || *pattern == *text) && Matches(pattern + 1, text + 1);
+}
+
+// What a device may refuse: lines "dtype: op op ...", # to the end of a line is a comment.
+using Refusals = std::set<std::pair<std::string, std::string>>;  // (op, dtype)
+bool ReadRefusals(const std::string& file, Refusals* out, std::string* error) {
+  std::ifstream in(file);
+  if (!in) {
+    *error = "cannot read " + file;
+    return false;
+  }
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string dtype, op;
+    if (!(words >> dtype)) continue;
+    if (dtype.back() != ':' || !optest::DtypeByName(dtype.substr(0, dtype.size() - 1))) {
+      *error = file + ":" + std::to_string(number) + ": \"" + dtype +
+               "\" begins the line; want a dtype and a colon";
+      return false;
+    }
+    dtype.pop_back();
+    while (words >> op) out->insert({op, dtype});
+  }
+  return true;
+}
+
+struct Failure {
+  std::string test, detail;
+};
+
+// Counts and failures of a run, by case, dtype and layout.
+struct Report {
+  int64_t passed = 0, refused = 0,
+          lacking = 0;  // lacking: the device states that it lacks the dtype
+  std::vector<Failure> failures;
+  Refusals seen;
+  int64_t total() const {
+    return passed + refused + lacking + static_cast<int64_t>(failures.size());
+  }
+};
+
+std::string TestName(const Case& c, SyDtype dtype, Layout layout) {
+  return c.Label() + " " + optest::Info(dtype).name + " " + optest::Name(layout);
+}
+
+SyDtype LargeDtype(const Case& c) {
+  return std::count(c.dtypes.begin(), c.dtypes.end(), SyDtype{SY_F32}) ? SyDtype{SY_F32}
+                                                                       : c.dtypes.front();
+}
+
+std::vector<const Case*> Chosen(const Options& o) {
+  std::vector<const Case*> chosen;
+  for (const Case& c : optest::AllCases())
+    if (Matches(o.op.c_str(), c.op.c_str()) && (c.large || !o.large)) chosen.push_back(&c);
+  return chosen;
+}
+
+Report RunAll(const Options& o, const std::vector<const Case*>& cases, const SyDevice* device,
+              uint64_t dtypes, const Refusals& expected) {
+  Report report;
+  std::ofstream digests;
+  if (!o.digests.empty()) digests.open(o.digests);
+  const bool progress = IsTerminal();
+  for (const Case* c : cases) {
+    if (progress)
+      std::printf("\r\033[K%lld tests  %s", static_cast<long long>(report.total()), c->op.c_str()),
+          std::fflush(stdout);
+    for (SyDtype dtype : c->dtypes) {
+      const std::string name = optest::Info(dtype).name;
+      if (!o.dtype.empty() && name != o.dtype) continue;
+      // Large cases are about splitting work, which no dtype does its own way: one stands for all.
+      if (c->large && dtype != LargeDtype(*c)) continue;
+      for (Layout layout : optest::LayoutsOf(*c)) {
+        const Outcome r = optest::Run(*c, dtype, layout, device);
+        const std::string test = TestName(*c, dtype, layout);
+        if (r.state == State::kPassed) {
+          ++report.passed;
+          if (digests.is_open()) digests << std::hex << r.digest << "  " << test << "\n";
+        } else if (r.state == State::kRefused && !optest::Within(*c, dtype, dtypes)) {
+          ++report.lacking;
+        } else if (r.state == State::kRefused && expected.count({c->op, name})) {
+          ++report.refused;
+          report.seen.insert({c->op, name});
+        } else {
+          report.failures.push_back({test, r.detail});
+        }
+      }
+    }
+  }
+  if (progress) std::printf("\r\033[K");
+  return report;
+}
+
+// Every op of the table has cases: small ones, with zero-size inputs, and one large enough to be
+// split.
+void FindGaps(int32_t op_count, Report* report) {
+  for (int32_t i = 0; i < op_count; ++i) {
+    SyOpInfo op{};
+    op.size = sizeof op;
+    if (sy_op_info(i, &op)) continue;
+    bool small = false, empty = false, large = false;
+    for (const Case& c : optest::AllCases())
+      if (c.op == op.name) (c.large ? large : c.zero_size() ? empty : small) = true;
+    for (const auto& [has, what] :
+         {std::pair{small, "ordinary"}, {empty, "zero-size"}, {large, "large"}})
+      if (!has) report->failures.push_back({op.name, std::string("has no ") + what + " case"});
+  }
+}
+
+// The device that the plugin brings, or the one asked for.
+bool FindDevice(const Options& o, const SyDevice** device, std::string* error) {
+  const int32_t before = o.plugin.empty() ? 0 : sy_device_count();
+  if (!o.plugin.empty() && sy_plugin_load(o.plugin.c_str())) {
+    *error = sy_last_message();
+    return false;
+  }
+  if (o.device.empty() && !o.plugin.empty() && sy_device_count() > before) {
+    *device = sy_device_at(before);
+    return true;
+  }
+  if (sy_device_find(o.device.empty() ? nullptr : o.device.c_str(), device)) {
+    *error = sy_last_message();
+    return false;
+  }
+  return true;
+}
+
+int Optest(const Context& context, const Options& o) {
+  if (!o.dtype.empty() && !optest::DtypeByName(o.dtype))
+    return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
+  const std::vector<const Case*> cases = Chosen(o);
+  if (cases.empty()) return Fail("no op matches \"" + o.op + "\"");
+  if (o.list) {
+    for (const Case* c : cases) std::printf("%s\n", c->Label().c_str());
+    return 0;
+  }
+  Refusals expected;
+  std::string error;
+  if (!o.refusals.empty() && !ReadRefusals(o.refusals, &expected, &error)) return Fail(error);
+  // An op that the device does not run must show, not run elsewhere.
+  if (sy_option_set("fallback", "error")) return Fail(sy_last_message());
+  const int32_t built_in = sy_op_count();
+  const SyDevice* device = nullptr;
+  if (!FindDevice(o, &device, &error)) return Fail(error);
+  SyDeviceReport info{};
+  info.size = sizeof info;
+  if (sy_device_report(device, &info) || sy_device_set_current(device))
+    return Fail(sy_last_message());
+
+  Report report = RunAll(o, cases, device, info.dtypes_compute, expected);
+  if (o.op == "*" && o.dtype.empty() && !o.large) FindGaps(built_in, &report);
+  for (const auto& [op, dtype] : expected)
+    if (Matches(o.op.c_str(), op.c_str()) && (o.dtype.empty() || o.dtype == dtype) &&
+        !report.seen.count({op, dtype}))
+      report.failures.push_back(
+          {op + " " + dtype, "was to be refused and was not: take it off " + o.refusals});
+
+  nlohmann::json failures = nlohmann::json::array();
+  std::string last;
+  for (const Failure& f : report.failures) {
+    std::printf("FAILED %s\n       %s\n", f.test.c_str(), f.detail.c_str());
+    failures.push_back({{"test", f.test}, {"detail", f.detail}});
+  }
+  if (!report.failures.empty())
+    std::printf("again: sy optest %s--device %s --op %s\n",
+                o.plugin.empty() ? "" : (o.plugin + " ").c_str(), info.name,
+                report.failures[0].test.substr(0, report.failures[0].test.find(' ')).c_str());
+  std::printf("%s (%s): %lld passed, %zu failed", info.name, info.description,
+              static_cast<long long>(report.passed), report.failures.size());
+  if (report.refused)
+    std::printf(", %lld refused as listed", static_cast<long long>(report.refused));
+  if (report.lacking)
+    std::printf(", %lld refused for dtypes that the device states it lacks",
+                static_cast<long long>(report.lacking));
+  std::printf("\n");
+  if (context.json)
+    PrintJson({{"device", info.name},
+               {"passed", report.passed},
+               {"failed", report.failures.size()},
+               {"refused", report.refused},
+               {"lacking", report.lacking},
+               {"failures", failures}});
+  if (report.passed == 0) return Fail("nothing passed");
+  return report.failures.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+void AddOptest(CLI::App* app, Context* context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = app->add_subcommand(
+      "optest", "Run every op on a device and compare with results computed from its definition");
+  verb->add_option("plugin", options->plugin,
+                   "A plugin's library to load first; its device is tested");
+  verb->add_option("--device", options->device, "The device to test");
+  verb->add_option("--op", options->op, "Ops whose names match, * and ? as in a shell")
+      ->capture_default_str();
+  verb->add_option("--dtype", options->dtype, "This dtype only");
+  verb->add_option("--refusals", options->refusals,
+                   "File of what the device may refuse and must: lines \"dtype: op op ...\"");
+  verb->add_option("--digests", options->digests, "Write a digest of the bits of each result here");
+  verb->add_flag("--large", options->large,
+                 "Only the cases that are large enough to be split over threads");
+  verb->add_flag("--list", options->list, "Print the cases instead of running them");
+  verb->add_flag("--json", context->json, "One JSON object as the last line");
+  verb->callback([context, options] {
+    context->run = [context, options] { return Optest(*context, *options); };
+  });
+}
+
+}  // namespace sy::tool

@@ -1,0 +1,453 @@
+// Reductions over axes, running results along one axis, softmax.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "case.h"
+
+namespace sy::optest {
+namespace {
+
+using Line = std::vector<Real>;
+struct Result {
+  Real value, scale = 0;
+};
+using LineFn = std::function<Result(const Line&)>;
+
+std::vector<bool> Reduced(const Array& x, const Shape& dims) {
+  std::vector<bool> reduced(x.shape.size(), dims.empty());
+  for (int64_t d : dims)
+    if (!reduced.empty()) reduced[static_cast<size_t>(d < 0 ? d + x.rank() : d)] = true;
+  return reduced;
+}
+
+// fn over the elements that share the kept axes, in C order.
+Array Reduce(const Array& x, const Shape& dims, bool keepdim, SyDtype dtype, const LineFn& fn) {
+  const std::vector<bool> reduced = Reduced(x, dims);
+  Shape kept;  // sizes with 1 for reduced axes
+  for (size_t d = 0; d < x.shape.size(); ++d) kept.push_back(reduced[d] ? 1 : x.shape[d]);
+  Array y(dtype, kept);
+  std::vector<Line> lines(y.at.size());
+  size_t i = 0;
+  ForEach(x.shape, [&](const Shape& index) {
+    Shape to = index;
+    for (size_t d = 0; d < to.size(); ++d)
+      if (reduced[d]) to[d] = 0;
+    lines[static_cast<size_t>(y.Offset(to))].push_back(x.at[i++]);
+  });
+  y.scale = y.at;
+  for (size_t k = 0; k < lines.size(); ++k) {
+    const Result r = fn(lines[k]);
+    y.at[k] = r.value;
+    y.scale[k] = r.scale;
+  }
+  if (!keepdim) {
+    y.shape.clear();
+    for (size_t d = 0; d < x.shape.size(); ++d)
+      if (!reduced[d]) y.shape.push_back(x.shape[d]);
+  }
+  return y;
+}
+
+Result Sum(const Line& t) {
+  Result r{0, 0};
+  for (Real v : t) r = {r.value + v, r.scale + std::fabs(v)};
+  return r;
+}
+
+Result WholeSum(const Line& t) {
+  __int128 sum = 0;
+  for (Real v : t) sum += static_cast<__int128>(v);
+  return {Wrap(SY_I64, sum)};
+}
+
+Result WholeProduct(const Line& t) {
+  unsigned __int128 product = 1;
+  for (Real v : t) product *= static_cast<unsigned __int128>(static_cast<__int128>(v));
+  return {Wrap(SY_I64, static_cast<__int128>(product))};
+}
+
+Result Product(const Line& t) {
+  Real p = 1;
+  for (Real v : t) p *= v;
+  return {p};
+}
+
+// `better(a, b)`: a goes before b. NaN goes before everything; the first of equals stays.
+int64_t Best(const Line& t, bool largest) {
+  int64_t best = 0;
+  for (int64_t i = 0; i < static_cast<int64_t>(t.size()); ++i) {
+    const Real v = t[static_cast<size_t>(i)], b = t[static_cast<size_t>(best)];
+    if (std::isnan(b)) break;
+    if (std::isnan(v) || (largest ? v > b : v < b)) best = i;
+  }
+  return best;
+}
+
+Result Variance(const Line& t, Real correction) {
+  const Real n = static_cast<Real>(t.size()), mean = Sum(t).value / n;
+  Real sum = 0, square = 0;
+  for (Real v : t) {
+    sum += (v - mean) * (v - mean);
+    square = std::max(square, v * v);  // the mean is rounded to the dtype's precision of the values
+  }
+  const Real d = std::max(n - correction, Real{0});
+  return {sum / d, square};
+}
+
+Result LogSumExp(const Line& t) {
+  Real top = -std::numeric_limits<Real>::infinity();
+  for (Real v : t) top = std::isnan(v) ? v : std::max(top, v);
+  if (std::isinf(top)) return {top};
+  Real sum = 0;
+  for (Real v : t) sum += std::exp(v - top);
+  return {top + std::log(sum), std::max(Real{1}, std::fabs(top))};
+}
+
+Result Norm(const Line& t, double p) {
+  Real sum = 0;
+  for (Real v : t) {
+    const Real a = std::fabs(v);
+    sum = p == 0          ? sum + (a != 0)
+          : std::isinf(p) ? std::max(sum, a)
+                          : sum + std::pow(a, static_cast<Real>(p));
+  }
+  return {p == 0 || std::isinf(p) ? sum : std::pow(sum, 1 / static_cast<Real>(p))};
+}
+
+struct Reduction {
+  const char* op;
+  LineFn fn;
+  Limit limit;
+  SyDtype (*result)(SyDtype);
+  Input input = {};
+  Attrs more = {};
+  bool empty = true;  // a reduction of nothing has a value
+};
+
+SyDtype Same(SyDtype dtype) { return dtype; }
+SyDtype Bool(SyDtype) { return SY_BOOL; }
+SyDtype Long(SyDtype) { return SY_I64; }
+
+struct Over {
+  Shape shape, dims;
+  bool keepdim;
+};
+
+void AddOver(Suite* s, const Reduction& r, const std::vector<SyDtype>& dtypes) {
+  std::vector<Over> overs = {
+      {{3, 5, 4}, {}, false},        {{3, 5, 4}, {}, true},    {{3, 5, 4}, {1}, false},
+      {{3, 5, 4}, {0, -1}, true},    {{3, 5, 4}, {2}, true},   {{3, 5, 4}, {0}, false},
+      {{2, 3, 4, 5}, {1, 3}, false}, {{}, {}, false},          {{1, 7}, {-1}, false},
+      {{3, 0}, {0}, false},          {{67, 33}, {0}, false},   {{150, 1031}, {}, false},
+      {{150, 1031}, {1}, false},     {{150, 1031}, {0}, false}};
+  if (r.empty)
+    overs.insert(overs.end(), {{{3, 0}, {1}, true}, {{0}, {}, false}, {{2, 0, 3}, {0, 1}, false}});
+  for (const Over& o : overs) {
+    Attrs attrs{{"dims", o.dims}, {"keepdim", int64_t{o.keepdim}}};
+    attrs.insert(attrs.end(), r.more.begin(), r.more.end());
+    Input input = r.input;
+    input.shape = o.shape;
+    const Reference reference = [o, fn = r.fn, result = r.result](
+                                    const Inputs& in, SyDtype dtype) -> std::vector<Array> {
+      return {Reduce(in[0], o.dims, o.keepdim, result(dtype), fn)};
+    };
+    s->Add({r.op, attrs, {input}, reference, r.limit, dtypes, Count(o.shape) > 10000});
+  }
+}
+
+void AddReduced(Suite* s) {
+  const Input small{{}, Fill::kRange, 0.5, 1.4}, tied{{}, Fill::kTied};
+  AddOver(s, {"sum", Sum, Within(8), Same}, Floats());
+  AddOver(s, {"sum", WholeSum, kExact, Long}, IntegersAndBool());
+  AddOver(s,
+          {"sum",
+           Sum,
+           Within(8),
+           [](SyDtype) -> SyDtype { return SY_F64; },
+           {},
+           {{"dtype", int64_t{SY_F64}}}},
+          {SY_F64, SY_F32, SY_I32});
+  AddOver(s, {"prod", Product, Within(64), Same, small}, {SY_F64, SY_F32});
+  AddOver(s, {"prod", WholeProduct, kExact, Long, small}, IntegersAndBool());
+  AddOver(s,
+          {"mean",
+           [](const Line& t) -> Result {
+             const Result r = Sum(t);
+             const Real n = static_cast<Real>(t.size());
+             return {r.value / n, r.scale / n};
+           },
+           Within(8), Same},
+          Floats());
+  for (int64_t correction : {0, 1}) {
+    auto var = [correction](const Line& t) { return Variance(t, correction); };
+    auto std = [correction](const Line& t) -> Result {
+      const Result r = Variance(t, correction);
+      return {std::sqrt(r.value), std::sqrt(r.scale)};
+    };
+    AddOver(s, {"var", var, Composed(12), Same, {}, {{"correction", correction}}}, Floats());
+    AddOver(s, {"std", std, Composed(12), Same, {}, {{"correction", correction}}}, Floats());
+  }
+  AddOver(s,
+          {"amax",
+           [](const Line& t) -> Result { return {t[static_cast<size_t>(Best(t, true))]}; },
+           kExactValue,
+           Same,
+           tied,
+           {},
+           false},
+          All());
+  AddOver(s,
+          {"amin",
+           [](const Line& t) -> Result { return {t[static_cast<size_t>(Best(t, false))]}; },
+           kExactValue,
+           Same,
+           tied,
+           {},
+           false},
+          All());
+  auto nonzero = [](const Line& t) {
+    return static_cast<Real>(std::count_if(t.begin(), t.end(), [](Real v) { return v != 0; }));
+  };
+  AddOver(
+      s,
+      {"count_nonzero", [=](const Line& t) -> Result { return {nonzero(t)}; }, kExact, Long, tied},
+      All());
+  AddOver(s,
+          {"any",
+           [=](const Line& t) -> Result { return {Real(nonzero(t) > 0)}; },
+           kExact,
+           Bool,
+           {{}, Fill::kIndex, 0, 1}},
+          All());
+  AddOver(
+      s,
+      {"all",
+       [=](const Line& t) -> Result { return {Real(nonzero(t) == static_cast<Real>(t.size()))}; },
+       kExact,
+       Bool,
+       {{}, Fill::kIndex, 0, 1}},
+      All());
+  AddOver(s, {"logsumexp", LogSumExp, Composed(16), Same, {{}, Fill::kRange, -9, 9}}, Floats());
+  for (double p : {0.0, 1.0, 2.0, 3.0, HUGE_VAL})
+    AddOver(s,
+            {"norm",
+             [p](const Line& t) { return Norm(t, p); },
+             Composed(16),
+             Same,
+             {},
+             {{"p", p}},
+             !std::isinf(p)},
+            Floats());
+}
+
+// ---- along one axis
+
+// fn turns each line along `dim` into lines of the same length, one per output.
+using AlongFn = std::function<std::vector<Line>(const Line&)>;
+std::vector<Array> Along(const Array& x, int64_t dim, const std::vector<SyDtype>& dtypes,
+                         const AlongFn& fn) {
+  if (dim < 0) dim += x.rank();
+  const size_t axis = static_cast<size_t>(dim);
+  Shape starts = x.shape;
+  if (!starts.empty() && starts[axis]) starts[axis] = 1;
+  std::vector<Array> out;
+  for (SyDtype d : dtypes) out.emplace_back(d, x.shape);
+  ForEach(starts, [&](Shape index) {
+    const int64_t n = x.shape.empty() ? 1 : x.shape[axis];
+    Line line;
+    auto at = [&](int64_t i) {
+      if (!index.empty()) index[axis] = i;
+      return static_cast<size_t>(x.Offset(index));
+    };
+    for (int64_t i = 0; i < n; ++i) line.push_back(x.at[at(i)]);
+    const std::vector<Line> results = fn(line);
+    for (size_t k = 0; k < out.size(); ++k)
+      for (int64_t i = 0; i < n; ++i) out[k].at[at(i)] = results[k][static_cast<size_t>(i)];
+  });
+  return out;
+}
+
+// Running sums and products; the scale is that of the terms so far.
+Line Running(Line t, bool product, bool exclusive, bool reverse, bool whole, SyDtype dtype) {
+  if (reverse) std::reverse(t.begin(), t.end());
+  Line out;
+  Real real = product;
+  unsigned __int128 integer = product;
+  for (Real v : t) {
+    const Real before = whole ? Wrap(dtype, static_cast<__int128>(integer)) : real;
+    real = product ? real * v : real + v;
+    if (whole) {
+      const auto w = static_cast<unsigned __int128>(static_cast<__int128>(v));
+      integer = product ? integer * w : integer + w;
+    }
+    out.push_back(exclusive ? before : whole ? Wrap(dtype, static_cast<__int128>(integer)) : real);
+  }
+  if (reverse) std::reverse(out.begin(), out.end());
+  return out;
+}
+
+struct Axis {
+  Shape shape;
+  int64_t dim;
+};
+const Axis kAxes[] = {{{3, 5, 4}, -1},  {{3, 5, 4}, 1},  {{3, 5, 4}, 0}, {{}, -1},
+                      {{1}, 0},         {{3, 0, 2}, 1},  {{0, 4}, 1},    {{2, 70}, 1},
+                      {{150, 1031}, 1}, {{150, 1031}, 0}};
+
+void AddRunning(Suite* s) {
+  for (const Axis& a : kAxes) {
+    const bool large = Count(a.shape) > 10000;
+    for (int flags = 0; flags < 4; ++flags) {
+      const bool exclusive = flags & 1, reverse = flags & 2;
+      for (bool product : {false, true}) {
+        const Attrs attrs{
+            {"dim", a.dim}, {"exclusive", int64_t{exclusive}}, {"reverse", int64_t{reverse}}};
+        const Reference reference = [=](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
+          const bool whole = !IsFloat(dtype);
+          const SyDtype out = whole ? SyDtype{SY_I64} : dtype;
+          std::vector<Array> y =
+              Along(in[0], a.dim, {out}, [&](const Line& t) -> std::vector<Line> {
+                return {Running(t, product, exclusive, reverse, whole, out)};
+              });
+          if (!whole && !product) {
+            Array sizes = in[0];
+            for (Real& v : sizes.at) v = std::fabs(v);
+            y[0].scale = Along(sizes, a.dim, {out},
+                               [&](const Line& t) -> std::vector<Line> {
+                                 return {Running(t, false, exclusive, reverse, false, out)};
+                               })[0]
+                             .at;
+          }
+          return y;
+        };
+        const Input input{a.shape, Fill::kRange, product ? 0.5 : -2, product ? 1.4 : 2};
+        // A product of n factors, a sum of n terms from the left: n roundings.
+        s->Add({product ? "cumprod" : "cumsum",
+                attrs,
+                {input},
+                reference,
+                Within(large ? 300 : 70),
+                Floats(),
+                large});
+        s->Add({product ? "cumprod" : "cumsum",
+                attrs,
+                {input},
+                reference,
+                kExact,
+                IntegersAndBool(),
+                large});
+      }
+    }
+    for (bool largest : {true, false}) {
+      const Reference reference = [a, largest](const Inputs& in,
+                                               SyDtype dtype) -> std::vector<Array> {
+        return Along(in[0], a.dim, {dtype, SY_I64}, [&](const Line& t) -> std::vector<Line> {
+          Line values, places;
+          for (size_t i = 0; i < t.size(); ++i) {
+            Line so_far(t.begin(), t.begin() + static_cast<int64_t>(i) + 1);
+            const size_t last = values.empty() ? 0 : static_cast<size_t>(places.back());
+            // The first of equals stays, as everywhere; so does the first NaN.
+            const Real top = values.empty() ? t[0] : values.back();
+            const bool better =
+                values.empty() ||
+                (!std::isnan(top) && (std::isnan(t[i]) || (largest ? t[i] > top : t[i] < top)));
+            values.push_back(better ? t[i] : top);
+            places.push_back(better ? static_cast<Real>(i) : static_cast<Real>(last));
+          }
+          return {values, places};
+        });
+      };
+      s->Add({largest ? "cummax" : "cummin",
+              {{"dim", a.dim}},
+              {{a.shape, Fill::kTied}},
+              reference,
+              kExactValue,
+              All(),
+              large});
+    }
+  }
+}
+
+void AddSoftmax(Suite* s) {
+  for (const Axis& a : kAxes)
+    for (bool log : {false, true}) {
+      const Reference reference = [a, log](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
+        std::vector<Array> y =
+            Along(in[0], a.dim, {dtype, dtype}, [&](const Line& t) -> std::vector<Line> {
+              const Real sum = LogSumExp(t).value;
+              Line values, sizes;
+              for (Real v : t) {
+                values.push_back(log ? v - sum : std::exp(v - sum));
+                // The difference is rounded before exp multiplies its error.
+                sizes.push_back(log ? std::fabs(v) + std::fabs(sum)
+                                    : values.back() * (1 + std::fabs(v - sum)));
+              }
+              return {values, sizes};
+            });
+        y[0].scale = std::move(y[1].at);
+        y.pop_back();
+        return y;
+      };
+      s->Add({log ? "log_softmax" : "softmax",
+              {{"dim", a.dim}},
+              {{a.shape, Fill::kRange, -9, 9}},
+              reference,
+              Composed(8),
+              Floats(),
+              Count(a.shape) > 10000});
+    }
+}
+
+void AddPicks(Suite* s) {
+  const Axis axes[] = {{{3, 5, 4}, -1},  {{3, 5, 4}, 1},  {{3, 5, 4}, 0}, {{}, -1},
+                       {{1, 7}, -1},     {{0, 4}, 1},     {{2, 3, 0}, 0}, {{67, 33}, 0},
+                       {{150, 1031}, 1}, {{150, 1031}, 0}};
+  for (const Axis& a : axes)
+    for (bool keepdim : {false, true})
+      for (bool largest : {true, false}) {
+        const Attrs attrs{{"dim", a.dim}, {"keepdim", int64_t{keepdim}}};
+        const Shape dims = a.shape.empty() ? Shape{} : Shape{a.dim};
+        auto place = [=](const Inputs& in) {
+          return Reduce(in[0], dims, keepdim, SY_I64, [&](const Line& t) -> Result {
+            return {static_cast<Real>(Best(t, largest))};
+          });
+        };
+        const Reference index = [=](const Inputs& in, SyDtype) -> std::vector<Array> {
+          return {place(in)};
+        };
+        const Reference both = [=](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
+          return {Reduce(in[0], dims, keepdim, dtype,
+                         [&](const Line& t) -> Result {
+                           return {t[static_cast<size_t>(Best(t, largest))]};
+                         }),
+                  place(in)};
+        };
+        const bool large = Count(a.shape) > 10000;
+        s->Add({largest ? "argmax" : "argmin",
+                attrs,
+                {{a.shape, Fill::kTied}},
+                index,
+                kExact,
+                All(),
+                large});
+        s->Add({largest ? "max_dim" : "min_dim",
+                attrs,
+                {{a.shape, Fill::kTied}},
+                both,
+                kExactValue,
+                All(),
+                large});
+      }
+}
+
+}  // namespace
+
+void AddReductions(Suite* s) {
+  AddReduced(s);
+  AddPicks(s);
+  AddRunning(s);
+  AddSoftmax(s);
+}
+
+}  // namespace sy::optest

@@ -1,0 +1,39 @@
+// Runs a case on a device: draws inputs, lays them out in memory, calls the op through sy.h,
+// judges.
+#ifndef TOOLS_SY_OPTEST_RUN_H_
+#define TOOLS_SY_OPTEST_RUN_H_
+
+#include <string>
+#include <vector>
+
+#include "case.h"
+
+namespace sy::optest {
+
+enum class Layout {
+  kContiguous,
+  kTransposed,  // axes in reverse order in memory
+  kSliced,      // every second element of a larger block of other values, from an offset
+  kFlipped,     // negative strides
+  kBroadcast,   // stride 0 along the first axis longer than 1
+  kMixed,       // each input another of the above
+};
+const char* Name(Layout layout);
+// Those that make a difference for the case.
+std::vector<Layout> LayoutsOf(const Case& c);
+
+enum class State { kPassed, kFailed, kRefused };
+
+struct Outcome {
+  State state = State::kPassed;
+  std::string detail;   // why it failed or was refused, one line
+  uint64_t digest = 0;  // of the bits of all outputs
+};
+
+// Everything the op reads or writes has a dtype of the set (bits SY_T_*).
+bool Within(const Case& c, SyDtype dtype, uint64_t set);
+Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device);
+
+}  // namespace sy::optest
+
+#endif  // TOOLS_SY_OPTEST_RUN_H_
