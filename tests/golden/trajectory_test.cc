@@ -64,7 +64,7 @@ void Follow(const sy::data::Digits& digits, const std::string& file, const sy::D
 TEST_P(Trajectory, Mlp) { Follow<Mlp>(sy::data::load_optdigits(DataFile("digits.csv.gz")), "mlp_trajectory.safetensors", GetParam()); }
 TEST_P(Trajectory, Cnn) { Follow<Cnn>(sy::data::load_mnist5k(DataFile("mnist_5k.csv.gz")), "cnn_trajectory.safetensors", GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(Devices, Trajectory, testing::Values("cpu:0", "tutorial:0"), [](const auto& about) {
+INSTANTIATE_TEST_SUITE_P(Devices, Trajectory, testing::Values("cpu:0", "tutorial:0", "async:0"), [](const auto& about) {
   return std::string(about.param).substr(0, std::string(about.param).find(':'));
 });
 
