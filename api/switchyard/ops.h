@@ -394,7 +394,7 @@ inline std::array<Tensor, 2> cummin(const Tensor& x, int64_t dim = -1) {
   return all;
 }
 
-// Product of the elements so far along an axis. Its gradient divides by x.
+// Product of the elements so far along an axis.
 inline Tensor cumprod(const Tensor& x, int64_t dim = -1, bool exclusive = false, bool reverse = false) {
   static const int32_t id = detail::FindOp("cumprod");
   const struct { int64_t dim; int64_t exclusive; int64_t reverse; } attrs = {dim, static_cast<int64_t>(exclusive), static_cast<int64_t>(reverse)};

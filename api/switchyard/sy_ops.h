@@ -550,7 +550,7 @@ SY_OPS_FN SyStatus sy_cummin(SyTensor* x, const SyCummin* attrs, SyTensor** out0
   return status;
 }
 
-// Product of the elements so far along an axis. Its gradient divides by x.
+// Product of the elements so far along an axis.
 typedef struct SyCumprod {
   int64_t dim;
   int64_t exclusive;

@@ -229,6 +229,7 @@ void FillConsts(const Program& program, const SyRun& run, const Attrs& attrs, ui
         break;
       }
       case ConstSource::kFloatAttr: consts[i] = BitsOf(c.type, attrs.Float(c.attr)); break;
+      case ConstSource::kOneMinusAttr: consts[i] = BitsOf(c.type, 1 - attrs.Float(c.attr)); break;
       case ConstSource::kIntAttr: consts[i] = BitsOfInt(c.type, attrs.Int(c.attr)); break;
       case ConstSource::kIntAttrLow: consts[i] = static_cast<uint32_t>(attrs.Int(c.attr)); break;
       case ConstSource::kIntAttrHigh: consts[i] = static_cast<uint64_t>(attrs.Int(c.attr)) >> 32; break;

@@ -346,8 +346,15 @@ Vals MaxPool(const OpArgs& a) {
   const Val row_in = Call(divide, {place, width}), col_in = place - row_in * width;
   const Val oh = Unsqueeze(ArangeVal(device, p.oh), 1), ow = ArangeVal(device, p.ow);
   const auto number = [](int64_t n) { return Val(static_cast<int>(n)); };
-  const Val row = oh * number(p.stride.h) - number(p.padding.h) + row_in * number(p.dilation.h);
-  const Val col = ow * number(p.stride.w) - number(p.padding.w) + col_in * number(p.dilation.w);
+  const Val row0 = oh * number(p.stride.h) - number(p.padding.h), col0 = ow * number(p.stride.w) - number(p.padding.w);
+  Val row = row0 + row_in * number(p.dilation.h), col = col0 + col_in * number(p.dilation.w);
+  if (p.padding.h || p.padding.w) {
+    // Where a whole window is -inf, padding came first: take the first place inside the plane instead.
+    const Op &either = OpOf<"logical_or">(), &larger = OpOf<"maximum">(), &mod = OpOf<"remainder">();
+    const Val outside = Call(either, {row < Val(0), col < Val(0)});
+    row = Where(outside, Call(larger, {row0, Call(mod, {row0, number(p.dilation.h)})}), row);
+    col = Where(outside, Call(larger, {col0, Call(mod, {col0, number(p.dilation.w)})}), col);
+  }
   return {best[0], row * number(x.size(3)) + col};
 }
 

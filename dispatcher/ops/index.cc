@@ -252,13 +252,35 @@ Grads CumsumGrad(G g) {
   return {Call(OpOf<"cumsum">(), {g.dy()}, &attrs)};
 }
 
-// Each x_j scales every later product: (sum over i >= j of dy_i * y_i) / x_j, without the division so that
-// zeros are right, is the sum over i of dy_i times the product without x_j. Done pair by pair of positions
-// only where a zero occurs would need data; here the quotient form is used and zeros are refused.
+// x with its elements moved `by` places towards the front of an axis, zeros behind.
+Val MovedUp(const Val& x, int dim, int64_t by) {
+  std::vector<int64_t> pads(static_cast<size_t>(2 * x.rank()), 0);
+  pads[static_cast<size_t>(2 * dim)] = -by;
+  pads[static_cast<size_t>(2 * dim + 1)] = by;
+  return PadConstant(x, pads, 0);
+}
+
+// dx_j is the product of all before x_j times r_j = dy_j + x_{j+1} * r_{j+1}, what later products make of it. The
+// recurrence is solved by doubling, without a division: zeros are right. exclusive: the products begin one later;
+// reverse: all of it from the other end.
 Grads CumprodGrad(G g) {
-  AttrBlob attrs(&OpOf<"cumsum">(), g.attrs.data());
-  attrs.Set("reverse", !g.attrs.Flag("reverse"));
-  return {Call(OpOf<"cumsum">(), {g.dy() * g.y()}, &attrs) / g.x(0)};
+  Val x = g.x(0), dy = g.dy();
+  if (g.shape(0).empty()) return {g.attrs.Flag("exclusive") ? ZerosLike(dy) : dy};
+  if (dy && dy.view().count == 0) return {dy};
+  const int dim = DimOf(g.attrs, static_cast<int>(g.shape(0).size()));
+  const int64_t n = g.shape(0)[static_cast<size_t>(dim)], axis[] = {dim};
+  const bool reverse = g.attrs.Flag("reverse");
+  if (reverse) x = Flip(x, axis), dy = Flip(dy, axis);
+  if (g.attrs.Flag("exclusive")) dy = MovedUp(dy, dim, 1);
+  Val r = dy, factor = MovedUp(x, dim, 1);  // r_j = r_j + factor_j * r_{j+step}
+  for (int64_t step = 1; step < n && r && factor; step *= 2) {
+    r = r + factor * MovedUp(r, dim, step);
+    factor = factor * MovedUp(factor, dim, step);
+  }
+  AttrBlob before(&OpOf<"cumprod">());
+  before.Set("dim", dim).Set("exclusive", true);
+  const Val dx = Call(OpOf<"cumprod">(), {x}, &before) * r;
+  return {reverse ? Flip(dx, axis) : dx};
 }
 
 // ---- sorting
@@ -340,7 +362,7 @@ const OpSpec kRows[] = {
      .attrs = {Int("dim", -1)},
      .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMIN); }, .infer = ScanInfer,
      .grad = ByIndexGrad, .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "cumprod", .doc = "Product of the elements so far along an axis. Its gradient divides by x.",
+    {.name = "cumprod", .doc = "Product of the elements so far along an axis.",
      .attrs = {Int("dim", -1), Bool("exclusive", false), Bool("reverse", false)},
      .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_PROD); }, .infer = ScanInfer,
      .grad = CumprodGrad, .saves = SaveX(0) | SaveY(), .low = 0.5, .high = 1.5, .tolerance = Tolerance::kSum},

@@ -15,8 +15,9 @@ Results Adam(X x, bool decoupled) {
     p = p - x.attr("lr") * decay * p;
   else
     g = g + decay * p;
-  m = x.attr("beta1") * m + (1 - x.attr("beta1")) * g;
-  v = x.attr("beta2") * v + (1 - x.attr("beta2")) * g * g;
+  // beta * m + (1 - beta) * g, with one constant: f32 holds 1 - beta well, but neither 0.999 nor what is left of it.
+  m = m + x.one_minus_attr("beta1") * (g - m);
+  v = v + x.one_minus_attr("beta2") * (g * g - v);
   S step = x.attr("lr") / x.attr("correction1");
   S denominator = Sqrt(v) / Sqrt(x.attr("correction2")) + x.attr("eps");
   return {p - step * (m / denominator), m, v};

@@ -304,6 +304,13 @@ S Formula::attr(const char* name) const {
   source.attr = name;
   return builder_->ConstFrom(source);
 }
+S Formula::one_minus_attr(const char* name) const {
+  ConstSource source;
+  source.kind = ConstSource::kOneMinusAttr;
+  source.type = type_;
+  source.attr = name;
+  return builder_->ConstFrom(source);
+}
 S Formula::attr(const char* name, int type) const {
   ConstSource source;
   source.kind = ConstSource::kIntAttr;

@@ -22,7 +22,7 @@ class Attrs;
 
 // Where a constant's value comes from.
 struct ConstSource {
-  enum Kind { kLiteral, kNumberInput, kFloatAttr, kIntAttr, kIntAttrLow, kIntAttrHigh } kind = kLiteral;
+  enum Kind { kLiteral, kNumberInput, kFloatAttr, kOneMinusAttr, kIntAttr, kIntAttrLow, kIntAttrHigh } kind = kLiteral;
   int type = 0;          // SY_T_* of the constant
   int index = 0;         // of the input
   const char* attr = nullptr;
@@ -160,6 +160,7 @@ class Formula {
   int type() const { return type_; }        // the compute type
   int variant() const { return variant_; }  // from the row's variant function
   S attr(const char* name) const;                  // a float attribute as a constant of the compute type
+  S one_minus_attr(const char* name) const;        // 1 - a float attribute, rounded once
   S attr(const char* name, int type) const;        // an integer attribute
   S attr_low(const char* name) const;              // its low and high halves, u32
   S attr_high(const char* name) const;

@@ -141,7 +141,12 @@ def reductions():
     check("cummax", lambda x: x.cummax(dim=1), uniform(-1, 1, 3, 4))
     check("cumsum", lambda x: x.cumsum(dim=1), uniform(-1, 1, 3, 4))
     check("cumsum", lambda x: x.cumsum(dim=0, reverse=1, exclusive=1), uniform(-1, 1, 3, 4))
-    check("cumprod", lambda x: x.cumprod(dim=1), uniform(.5, 1.5, 3, 4))
+    zeros = uniform(.5, 1.5, 4, 5)
+    zeros[0, 1] = zeros[1, 2] = zeros[1, 4] = zeros[2, 0] = 0
+    for exclusive in (False, True):
+        for reverse in (False, True):
+            check("cumprod", lambda x: x.cumprod(dim=1, exclusive=exclusive, reverse=reverse), zeros)
+    check("cumprod", lambda x: x.cumprod(dim=0), uniform(.5, 1.5, 7, 2))
     check("softmax", lambda x: x.softmax(dim=0), uniform(-1, 1, 3, 4))
     check("log_softmax", lambda x: x.log_softmax(dim=1), uniform(-1, 1, 3, 4))
 

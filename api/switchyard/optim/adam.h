@@ -48,11 +48,8 @@ class AdamBase : public Optimizer<Derived, Options, 2> {
     static const int32_t id = sy::detail::FindOp(Derived::kOp);
     for (Tensor& t : state)
       if (!t.defined()) t = zeros_like(p);
-    // The device computes with the betas rounded to its float, and so must the correction: 1 -
-    // 0.999f is 1.3e-5 off 0.001, which would go into every step.
     const auto correction = [&](double beta) {
-      const double used = p.dtype() == f64 ? beta : static_cast<double>(static_cast<float>(beta));
-      return 1 - std::pow(used, static_cast<double>(done + 1));
+      return 1 - std::pow(beta, static_cast<double>(done + 1));
     };
     const struct {
       double lr, beta1, beta2, eps, weight_decay, correction1, correction2;

@@ -256,6 +256,7 @@ struct Pool {
   Shape x, kernel, stride, padding{0, 0}, dilation{1, 1};
   bool ceil = false, count_pad = true;
   int64_t divisor = 0;
+  Fill fill = Fill::kTied;  // of the input of max_pool2d
   Shape Out() const {
     auto size = [&](size_t i) {
       const int64_t room = x[i + 2] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1;
@@ -290,6 +291,8 @@ void AddPools(Suite* s) {
       {{1, 2, 7, 8}, {3, 3}, {2, 2}, {1, 1}}, {{1, 1, 5, 5}, {5, 5}, {1, 1}},
       {{0, 2, 4, 4}, {2, 2}, {2, 2}},         {{4, 8, 40, 40}, {3, 3}, {2, 2}, {1, 1}}};
   pools[2].ceil = true;
+  pools.push_back({{1, 2, 8, 8}, {2, 1}, {2, 1}, {1, 0}});  // windows of -inf and padding
+  pools.back().fill = Fill::kSpecial;
   for (const Pool& p : pools) {
     const bool large = Count(p.x) > 10000;
     for (const Shape& dilation : {Shape{1, 1}, Shape{2, 1}}) {
@@ -301,7 +304,7 @@ void AddPools(Suite* s) {
       const Shape out = d.Out();
       s->Add({"max_pool2d",
               attrs,
-              {{p.x, Fill::kTied}},
+              {{p.x, p.fill}},
               [d, out](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
                 Array y(dtype, out), places(SY_I64, out);
                 size_t i = 0;
