@@ -24,11 +24,16 @@ extern "C" {
 #define SY_OPS_FN static inline
 #define SY_OPS_INF (1e308 * 10)
 #endif
+#ifdef __cplusplus
+#define SY_OPS_ZERO {}
+#else
+#define SY_OPS_ZERO {0}
+#endif
 
 SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in, int32_t in_count,
                               const void* attrs, uint32_t attrs_size, const SyDevice* device,
                               SyDtype dtype, SyTensor** out, int32_t out_count) {
-  SyRun run = {0};
+  SyRun run = SY_OPS_ZERO;
   // Ids are small and equal for every thread: the race of two first calls is harmless.
   if (*id < 0) *id = sy_op_find(name);
   if (*id < 0) return SY_NOT_FOUND;
@@ -1820,14 +1825,14 @@ SY_OPS_FN SyStatus sy_var(SyTensor* x, const SyVar* attrs, SyTensor** out) {
 }
 
 // Another shape over the same memory; an error when the strides do not allow it.
-typedef struct SyView {
+typedef struct SyViewAttrs {
   SyInts shape;  // required
-} SyView;
+} SyViewAttrs;
 #define SY_VIEW_INIT {{NULL, 0}}
-SY_OPS_FN SyStatus sy_view(SyTensor* x, const SyView* attrs, SyTensor** out) {
+SY_OPS_FN SyStatus sy_view(SyTensor* x, const SyViewAttrs* attrs, SyTensor** out) {
   static int32_t id = -1;
   SyTensor* in[1] = {x};
-  return sy_ops_run("view", &id, in, 1, attrs, sizeof(SyView), NULL, 0, out, 1);
+  return sy_ops_run("view", &id, in, 1, attrs, sizeof(SyViewAttrs), NULL, 0, out, 1);
 }
 
 // a where condition, else b. The condition is bool.

@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # The headers compile alone in an empty folder with every compiler and standard, parse for other machines,
 # include nothing but <stddef.h> and <stdint.h>, and say something at every function.
-#   header_test.sh sy.h sy_plugin.h sy_plugin_kit.h
+#   header_test.sh sy.h sy_plugin.h sy_plugin_kit.h sy_ops.h
 set -euo pipefail
 work=$(mktemp -d "${TEST_TMPDIR:-/tmp}/header.XXXXXX")
 mkdir "$work/switchyard"
-cp -L "$1" "$2" "$3" "$work/switchyard/"
+cp -L "$1" "$2" "$3" "$4" "$work/switchyard/"
 cd "$work"
 status=0
 fail() { echo "FAILED: $*"; status=1; }
 
-for header in sy.h sy_plugin.h sy_plugin_kit.h; do
-  printf '#include "switchyard/%s"\n#include "switchyard/%s"\nint main(void) { return 0; }\n' $header $header >alone.c
+# sy_ops.h with the plugins' headers: kernels read the ops' attributes.
+for header in sy.h sy_plugin.h sy_plugin_kit.h sy_ops.h; do
+  second=$header
+  [ $header = sy_ops.h ] && second=sy_plugin_kit.h
+  printf '#include "switchyard/%s"\n#include "switchyard/%s"\nint main(void) { return 0; }\n' $header $second >alone.c
   cp alone.c alone.cc
   # Padding is a matter of what crosses the border, not of the kit's own structs.
   padded=-Wpadded
-  [ $header = sy_plugin_kit.h ] && padded=
+  [ $second = sy_plugin_kit.h ] && padded=
   for spec in gcc:c99 gcc:c11 gcc:c17 clang:c99 clang:c11 clang:c17 g++:c++11 g++:c++17 g++:c++20 clang++:c++11 \
     clang++:c++17 clang++:c++20; do
     compiler=${spec%%:*} standard=${spec##*:} file=alone.c

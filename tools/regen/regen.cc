@@ -43,6 +43,9 @@ std::string Camel(const std::string& name) {
   return out;
 }
 
+// The C struct of an op's attributes. SyView is taken by sy_plugin.h.
+std::string AttrsStruct(const Op& op) { return op.name == "view" ? "SyViewAttrs" : "Sy" + Camel(op.name); }
+
 std::string Wrap(const std::string& text, const std::string& prefix, size_t width = 100) {
   std::string out, line = prefix;
   for (absl::string_view word : absl::StrSplit(text, ' ')) {
@@ -151,11 +154,16 @@ extern "C" {
 #define SY_OPS_FN static inline
 #define SY_OPS_INF (1e308 * 10)
 #endif
+#ifdef __cplusplus
+#define SY_OPS_ZERO {}
+#else
+#define SY_OPS_ZERO {0}
+#endif
 
 SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in, int32_t in_count,
                               const void* attrs, uint32_t attrs_size, const SyDevice* device,
                               SyDtype dtype, SyTensor** out, int32_t out_count) {
-  SyRun run = {0};
+  SyRun run = SY_OPS_ZERO;
   // Ids are small and equal for every thread: the race of two first calls is harmless.
   if (*id < 0) *id = sy_op_find(name);
   if (*id < 0) return SY_NOT_FOUND;
@@ -182,7 +190,7 @@ SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in
                     absl::StrReplaceAll(l, {{",", ", "}}), "};\n");
   h += "\n";
   for (const Op* op : Ops()) {
-    const std::string camel = "Sy" + Camel(op->name);
+    const std::string camel = AttrsStruct(*op);
     h += Wrap(op->doc, "// ");
     const bool has_attrs = !op->attrs.empty();
     if (has_attrs) {
