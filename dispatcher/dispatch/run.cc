@@ -377,6 +377,8 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
       l.attrs = attrs.data();
       l.attrs_size = op.attrs_size;
       for (int i = 0; i < run.in_count; ++i) in[i] ? l.AddIn(in[i]) : l.AddAbsent();
+      // Kernels find every input that the op has: those left out at the end are absent like those given as NULL.
+      while (l.in_count < std::min(op.in_max, Launch::kMaxIn)) l.AddAbsent();
       for (int i = 0; i < outs; ++i) l.AddOut(targets[i].get());
       std::string why;
       if (!Matches(*k, l, &why)) {

@@ -1,7 +1,14 @@
 """Macros for what is linked in a special way: libswitchyard.so, plugins, and a folder of plugins.
 
-    load("//tools/bazel:switchyard.bzl", "plugin_folder", "sy_plugin", "sy_shared_library")
+    load("//tools/bazel:switchyard.bzl", "GROWTH", "plugin_folder", "sy_plugin", "sy_shared_library")
 """
+
+# Suffix of a target and its copts: as it is, and as a later minor of the ABI, whose growable structs have a field
+# more, for tests/abi.
+GROWTH = {
+    "": [],
+    "_grown": ["-DSY_ABI_TEST_GROW"],
+}
 
 # libstdc++ and libgcc go inside, so that a library of ours runs beside any C++ runtime. The archive
 # is named because the toolchain links with the C driver, which ignores -static-libstdc++; its own
