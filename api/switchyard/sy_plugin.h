@@ -24,7 +24,9 @@
 //
 // Rules for every entry: no abort, exit, exception, longjmp across it; locale, rounding mode, signal
 // handlers, environment and current directory stay as found; a status other than SY_OK means nothing was made,
-// queued or kept. Device handles, stream handles and memory handles are the plugin's own 64-bit numbers.
+// queued or kept. SY_UNAVAILABLE from a device that is open says that it is lost: nothing queued runs or touches
+// the host's memory after it, and of its entries only free, destroy and close are called then. Device handles,
+// stream handles and memory handles are the plugin's own 64-bit numbers.
 #ifndef SWITCHYARD_SY_PLUGIN_H_
 #define SWITCHYARD_SY_PLUGIN_H_
 

@@ -67,6 +67,7 @@ std::string ModelName() {
 
 // The state of one host, with the text that lives as long as the plugin.
 struct Instance : State {
+  const SyHost* host = nullptr;
   std::string name;
   uint64_t total_bytes = 0;
 };
@@ -115,9 +116,14 @@ struct Header {
 constexpr int64_t kHeaderBytes = kAlignment;
 static_assert(sizeof(Header) <= kHeaderBytes);
 
-SyStatus Alloc(void*, uint64_t, int64_t bytes, uint32_t, SyAllocation* out_allocation) {
+SyStatus Alloc(void* state, uint64_t, int64_t bytes, uint32_t, SyAllocation* out_allocation) {
+  const SyHost* host = static_cast<Instance*>(static_cast<State*>(state))->host;
+  auto full = [&] {
+    return host->fail(SY_RESOURCE_EXHAUSTED, "no memory for %lld bytes",
+                      static_cast<long long>(bytes));
+  };
   constexpr int64_t kMost = INT64_MAX / 2;
-  if (bytes <= 0 || bytes > kMost) return SY_RESOURCE_EXHAUSTED;
+  if (bytes <= 0 || bytes > kMost) return full();
   const bool map = bytes >= kMapBytes;
   const int64_t page = 4096;
   const int64_t unit = map ? page : kAlignment;
@@ -126,12 +132,12 @@ SyStatus Alloc(void*, uint64_t, int64_t bytes, uint32_t, SyAllocation* out_alloc
   if (map) {
     block = mmap(nullptr, static_cast<size_t>(total), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) return SY_RESOURCE_EXHAUSTED;
+    if (block == MAP_FAILED) return full();
     // Fewer page faults in the large tensors that training reuses; a wish, not a need.
     madvise(block, static_cast<size_t>(total), MADV_HUGEPAGE);
   } else {
     block = aligned_alloc(kAlignment, static_cast<size_t>(total));
-    if (block == nullptr) return SY_RESOURCE_EXHAUSTED;
+    if (block == nullptr) return full();
   }
   static_cast<Header*>(block)->mapped = map ? total : 0;
   char* address = static_cast<char*>(block) + kHeaderBytes;
@@ -210,6 +216,7 @@ const SyMemoryFns kMemoryFns = {
 SyStatus Start(const SyHost* host, void** out_state) {
   return Guard(host, [&] {
     auto instance = std::make_unique<Instance>();
+    instance->host = host;
     const int threads = host->thread_count();
     instance->name = ModelName() + ", " + std::to_string(threads) +
                      (threads == 1 ? " thread, " : " threads, ") + IsaName(instance->isa);

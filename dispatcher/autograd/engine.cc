@@ -143,8 +143,8 @@ absl::Status Pass::RunHooks(Meta& meta, Val* grad) {
   }
   for (const Hook& h : hooks) {
     SyTensor* replacement = nullptr;
-    const SyStatus code = h.fn(h.context, grad->get(), &replacement);
-    if (code != SY_OK) return StatusFrom(code, absl::StrCat("hook: ", LastMessage()));
+    const SyStatus code = CallOut(h.fn, h.context, grad->get(), &replacement);
+    if (code != SY_OK) return StatusFrom(code, absl::StrCat("hook: ", ReasonGiven()));
     if (replacement) {
       Val r(TensorRef::Take(replacement));
       if (!SameShape(r.view(), grad->view()) || r.type() != grad->type())
@@ -236,9 +236,9 @@ absl::Status Pass::CallPlugin(Node& node, std::span<Val> grads, std::span<const 
   call.out_count = static_cast<int32_t>(out.size());
   call.wanted = wanted;
   call.in_grads = made.data();
-  const SyStatus code = node.op->plugin_spec.grad(&call);
+  const SyStatus code = CallOut(node.op->plugin_spec.grad, &call);
   for (SyTensor* t : made) result->push_back(Val(TensorRef::Take(t)));
-  if (code != SY_OK) return StatusFrom(code, absl::StrCat(node.name, ": gradient: ", LastMessage()));
+  if (code != SY_OK) return StatusFrom(code, absl::StrCat(node.name, ": gradient: ", ReasonGiven()));
   return absl::OkStatus();
 }
 
@@ -278,11 +278,11 @@ absl::Status Pass::CallCustom(Node& node, std::span<Val> grads, Grads* result) {
     raw_saved.push_back(saved.back().get());
   }
   for (const Val& g : grads) raw_grads.push_back(g.get());
-  const SyStatus code = node.backward(node.context, raw_saved.data(), static_cast<int32_t>(raw_saved.size()),
-                                      raw_grads.data(), static_cast<int32_t>(raw_grads.size()), made.data(),
-                                      static_cast<int32_t>(made.size()));
+  const SyStatus code = CallOut(node.backward, node.context, raw_saved.data(), static_cast<int32_t>(raw_saved.size()),
+                                raw_grads.data(), static_cast<int32_t>(raw_grads.size()), made.data(),
+                                static_cast<int32_t>(made.size()));
   for (SyTensor* t : made) result->push_back(Val(TensorRef::Take(t)));
-  if (code != SY_OK) return StatusFrom(code, absl::StrCat(node.name, ": backward: ", LastMessage()));
+  if (code != SY_OK) return StatusFrom(code, absl::StrCat(node.name, ": backward: ", ReasonGiven()));
   return absl::OkStatus();
 }
 

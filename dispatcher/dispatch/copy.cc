@@ -75,7 +75,7 @@ absl::Status FillWith(SyTensor* t, uint64_t bits) {
   }
   if ((v.flags & SY_VIEW_CONTIGUOUS) && p->memory.fill) {
     return OnStream(device, t->storage.get(), true, "fill", [&](uint64_t stream) {
-      return p->memory.fill(p->state, device->handle, stream, v.memory.handle, v.offset, v.bytes, &bits, bytes);
+      return CallOut(p->memory.fill, p->state, device->handle, stream, v.memory.handle, v.offset, v.bytes, &bits, bytes);
     });
   }
   // A constant program, or one element copied with stride 0.
@@ -122,7 +122,7 @@ absl::Status ReadToHost(const SyTensor* t, void* data) {
   const SyView& w = (*dense)->view;
   if (absl::Status s = OnStream(device, (*dense)->storage.get(), false, "copy_out",
                                 [&](uint64_t stream) {
-                                  return p->memory.copy_out(p->state, device->handle, stream, w.memory.handle,
+                                  return CallOut(p->memory.copy_out, p->state, device->handle, stream, w.memory.handle,
                                                             w.offset, data, w.bytes);
                                 });
       !s.ok())
@@ -144,7 +144,7 @@ absl::Status WriteFromHost(SyTensor* t, const void* data) {
   const SyView& w = target->view;
   if (absl::Status s = OnStream(device, target->storage.get(), true, "copy_in",
                                 [&](uint64_t stream) {
-                                  return p->memory.copy_in(p->state, device->handle, stream, w.memory.handle, w.offset,
+                                  return CallOut(p->memory.copy_in, p->state, device->handle, stream, w.memory.handle, w.offset,
                                                            data, w.bytes);
                                 });
       !s.ok())

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "dispatcher/dispatch/runtime.h"
@@ -13,25 +15,52 @@
 namespace sy {
 namespace {
 
-absl::StatusOr<SyStream*> NewStream(SyDevice* device) {
+// A stream with its status word. A failure leaves nothing behind.
+absl::StatusOr<std::unique_ptr<SyStream>> NewStream(SyDevice* device) {
   auto stream = std::make_unique<SyStream>();
   stream->device = device;
   PluginInstance* p = device->plugin;
   if (p->has_streams) {
-    const SyStatus code = p->stream.create(p->state, device->handle, 0, &stream->handle);
+    const SyStatus code = CallOut(p->stream.create, p->state, device->handle, 0, &stream->handle);
     if (code != SY_OK) return DeviceStatus(device, code, "stream.create");
   }
   Block* block = nullptr;
+  absl::Cleanup undo = [&] {
+    if (block) device->pool.Give(block);
+    if (p->has_streams) p->stream.destroy(p->state, device->handle, stream->handle);
+  };
   if (absl::Status s = device->pool.Take(sizeof(SyStatusWord), &block); !s.ok()) return s;
-  device->own_bytes += block->bytes;
   stream->status_memory = block->memory;
   stream->status_offset = block->offset;
   const SyStatusWord clear{};
-  const SyStatus code = p->memory.copy_in(p->state, device->handle, stream->handle, block->memory.handle,
+  const SyStatus code = CallOut(p->memory.copy_in, p->state, device->handle, stream->handle, block->memory.handle,
                                           block->offset, &clear, sizeof clear);
   if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
-  device->streams.push_back(std::move(stream));
-  return device->streams.back().get();
+  std::move(undo).Cancel();
+  device->own_bytes.fetch_add(block->bytes);
+  return stream;
+}
+
+// What stream_fail has reported since the last time.
+absl::Status TakeError(SyStream* stream) {
+  std::lock_guard<std::mutex> lock(stream->error_mutex);
+  return std::exchange(stream->error, absl::OkStatus());
+}
+
+// Waits for all that is queued. After an error the stream begins anew, and the wait is repeated: copies into the
+// caller's memory may still be queued, and that memory goes when the caller hears of the error.
+absl::Status WaitForAll(SyStream* stream) {
+  const uint64_t queued = stream->queued.load();
+  absl::Status status = WaitFor(stream, queued);
+  if (status.ok()) return status;
+  TakeError(stream).IgnoreError();  // the same one, told another way
+  SyDevice* device = stream->device;
+  if (PluginInstance* p = device->plugin; p->stream.reset && device->state.load() == SyDevice::kOpen) {
+    std::lock_guard<std::mutex> lock(stream->mutex);
+    p->stream.reset(p->state, device->handle, stream->handle);
+  }
+  WaitFor(stream, queued).IgnoreError();
+  return status;
 }
 
 std::string RecentOps(SyStream* stream) {
@@ -49,8 +78,7 @@ std::string RecentOps(SyStream* stream) {
 absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what) {
   if (code == SY_UNAVAILABLE) device->state.store(SyDevice::kLost);
   if (code < 0 || code > 16) code = SY_UNKNOWN;
-  const char* text = LastMessage();
-  return StatusFrom(code, absl::StrCat(device->name, ": ", what, ": ", *text ? text : "no reason given"));
+  return StatusFrom(code, absl::StrCat(device->name, ": ", what, ": ", ReasonGiven()));
 }
 
 absl::Status EnsureOpen(SyDevice* device) {
@@ -65,8 +93,7 @@ absl::Status EnsureOpen(SyDevice* device) {
     default: break;
   }
   PluginInstance* p = device->plugin;
-  SetMessage("");
-  const SyStatus code = p->device_fns.open(p->state, device->plugin_index, &device->handle);
+  const SyStatus code = CallOut(p->device_fns.open, p->state, device->plugin_index, &device->handle);
   if (code != SY_OK) {
     absl::Status failed = DeviceStatus(device, code, "open");
     device->state.store(SyDevice::kNew);  // it was never open: a later try may succeed
@@ -74,14 +101,16 @@ absl::Status EnsureOpen(SyDevice* device) {
   }
   device->open_pid = getpid();
   device->pool.Init(device);
-  device->state.store(SyDevice::kOpen, std::memory_order_release);
-  absl::StatusOr<SyStream*> stream = NewStream(device);
+  auto stream = NewStream(device);
   if (!stream.ok()) {
+    device->pool.Abandon();
     p->device_fns.close(p->state, device->handle);
     device->state.store(SyDevice::kNew);
     return stream.status();
   }
-  device->default_stream.store(*stream);
+  device->default_stream.store(stream->get());
+  device->streams.push_back(std::move(*stream));
+  device->state.store(SyDevice::kOpen, std::memory_order_release);
   return absl::OkStatus();
 }
 
@@ -94,15 +123,20 @@ void SetCurrentStream(SyDevice* device, SyStream* stream) { Mine().streams[devic
 
 absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {
   if (absl::Status s = EnsureOpen(device); !s.ok()) return s;
-  std::lock_guard<std::mutex> lock(device->mutex);
-  if (!device->idle_streams.empty()) {
-    SyStream* s = device->idle_streams.back();
-    device->idle_streams.pop_back();
-    s->refs.Increment();
-    return s;
+  {
+    std::lock_guard<std::mutex> lock(device->mutex);
+    if (!device->idle_streams.empty()) {
+      SyStream* s = device->idle_streams.back();
+      device->idle_streams.pop_back();
+      s->refs.Increment();
+      return s;
+    }
   }
-  absl::StatusOr<SyStream*> stream = NewStream(device);
-  return stream;
+  // Not under the mutex, which stream_fail takes: memory for the status word may have to wait for work.
+  auto stream = NewStream(device);
+  if (!stream.ok()) return stream.status();
+  std::lock_guard<std::mutex> lock(device->mutex);
+  return device->streams.emplace_back(std::move(*stream)).get();
 }
 
 void DropStream(SyStream* stream) {
@@ -121,7 +155,7 @@ absl::StatusOr<uint64_t> TickFor(SyStream* stream, uint64_t sequence) {
   if (stream->recorded < sequence || stream->tick == 0) {
     const uint64_t upto = stream->queued.load();
     uint64_t next = 0;
-    const SyStatus code = p->stream.record(p->state, device->handle, stream->handle, &next);
+    const SyStatus code = CallOut(p->stream.record, p->state, device->handle, stream->handle, &next);
     if (code != SY_OK) return DeviceStatus(device, code, "record");
     if (next != stream->tick + 1)
       return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d", device->name,
@@ -129,7 +163,7 @@ absl::StatusOr<uint64_t> TickFor(SyStream* stream, uint64_t sequence) {
     stream->tick = next;
     stream->recorded = upto;
   }
-  if (const SyStatus code = p->stream.flush(p->state, device->handle, stream->handle); code != SY_OK)
+  if (const SyStatus code = CallOut(p->stream.flush, p->state, device->handle, stream->handle); code != SY_OK)
     return DeviceStatus(device, code, "flush");
   return stream->tick;
 }
@@ -160,7 +194,7 @@ absl::Status Waits::Add(SyStream* stream, Uses* uses, std::mutex* uses_mutex, bo
 absl::Status Waits::Queue(SyStream* stream) const {
   PluginInstance* p = stream->device->plugin;
   for (const auto& [other, tick] : ticks_) {
-    const SyStatus code = p->stream.wait(p->state, stream->device->handle, stream->handle, other->handle, tick);
+    const SyStatus code = CallOut(p->stream.wait, p->state, stream->device->handle, stream->handle, other->handle, tick);
     if (code != SY_OK) return DeviceStatus(stream->device, code, "wait");
   }
   return absl::OkStatus();
@@ -179,8 +213,7 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
   if (!tick.ok()) return tick.status();
   if (!*tick) return absl::OkStatus();
   Count(kCounterSyncs);
-  SetMessage("");
-  const SyStatus code = p->stream.sync(p->state, device->handle, stream->handle, *tick, -1);
+  const SyStatus code = CallOut(p->stream.sync, p->state, device->handle, stream->handle, *tick, -1);
   if (code != SY_OK) {
     absl::Status s = DeviceStatus(device, code, "sync");
     return absl::Status(s.code(), absl::StrCat(s.message(), " (ops queued last: ", RecentOps(stream),
@@ -194,40 +227,29 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
 
 absl::Status Synchronize(SyStream* stream) {
   SyDevice* device = stream->device;
-  if (absl::Status s = WaitFor(stream, stream->queued.load()); !s.ok()) {
-    if (PluginInstance* p = device->plugin; p->stream.reset && device->state.load() == SyDevice::kOpen) {
-      std::lock_guard<std::mutex> lock(stream->mutex);
-      p->stream.reset(p->state, device->handle, stream->handle);
-    }
-    return s;
-  }
-  {
-    std::lock_guard<std::mutex> lock(stream->error_mutex);
-    if (!stream->error.ok()) {
-      absl::Status s = stream->error;
-      stream->error = absl::OkStatus();
-      return s;
-    }
-  }
   PluginInstance* p = device->plugin;
+  if (absl::Status s = WaitForAll(stream); !s.ok()) return s;
+  if (absl::Status s = TakeError(stream); !s.ok()) return s;
   SyStatusWord word{};
   if (stream->status_memory.host.p) {
     std::memcpy(&word, static_cast<char*>(stream->status_memory.host.p) + stream->status_offset, sizeof word);
   } else {
+    std::lock_guard<std::mutex> word_lock(stream->word_mutex);
     {
       std::lock_guard<std::mutex> lock(stream->mutex);
-      const SyStatus code = p->memory.copy_out(p->state, device->handle, stream->handle, stream->status_memory.handle,
-                                               stream->status_offset, &word, sizeof word);
+      const SyStatus code = CallOut(p->memory.copy_out, p->state, device->handle, stream->handle, stream->status_memory.handle,
+                                               stream->status_offset, &stream->word, sizeof word);
       if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
       stream->queued.fetch_add(1);
     }
-    if (absl::Status s = WaitFor(stream, stream->queued.load()); !s.ok()) return s;
+    if (absl::Status s = WaitForAll(stream); !s.ok()) return s;
+    word = stream->word;
   }
   if (word.code == 0) return absl::OkStatus();
   const SyStatusWord clear{};
   {
     std::lock_guard<std::mutex> lock(stream->mutex);
-    const SyStatus code = p->memory.copy_in(p->state, device->handle, stream->handle, stream->status_memory.handle,
+    const SyStatus code = CallOut(p->memory.copy_in, p->state, device->handle, stream->handle, stream->status_memory.handle,
                                             stream->status_offset, &clear, sizeof clear);
     if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
     stream->queued.fetch_add(1);

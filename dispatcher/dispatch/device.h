@@ -65,6 +65,8 @@ struct SyStream {
   std::atomic<uint64_t> finished{0}; // work up to here is known to be done
   SyMemory status_memory{};          // one SyStatusWord
   int64_t status_offset = 0;
+  std::mutex word_mutex;
+  SyStatusWord word{};               // copied here by a wait; even one that failed may be copied still
   std::mutex error_mutex;
   absl::Status error;                // from stream_fail, until the next wait
   int32_t recent_ops[16] = {};       // ids of the last ops queued, for error texts
@@ -85,7 +87,7 @@ struct SyDevice {
   enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3 };
   std::atomic<int> state{kNew};
   std::atomic<int64_t> wrapped{0};  // storages alive over memory of others
-  int64_t own_bytes = 0;            // of the pool, taken by the streams' status words
+  std::atomic<int64_t> own_bytes{0};  // of the pool, taken by the streams' status words
   sy::Pool pool;
   std::atomic<SyStream*> default_stream{nullptr};
   std::mutex mutex;                 // opening, closing, making streams

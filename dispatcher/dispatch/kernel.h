@@ -27,7 +27,7 @@ inline constexpr const char* kCoreNames[kCoreCount] = {"map",    "reduce", "copy
 int CoreByName(std::string_view name);  // -1: none
 
 struct PlanEntry {
-  SyStatus code = SY_OK;
+  bool refused = false;
   std::string reason;
   int64_t scratch_bytes = 0;
   void* state = nullptr;

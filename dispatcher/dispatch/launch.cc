@@ -215,27 +215,29 @@ std::string Signature(const Launch& l) {
   return s;
 }
 
-const PlanEntry* PlanFor(Kernel* k, const SyCall& call, const Launch& l) {
+// The kernel's plan for calls of this signature, or its refusal: both are kept. A failure is not.
+absl::StatusOr<const PlanEntry*> PlanFor(Kernel* k, const SyCall& call, const Launch& l) {
   std::string key = Signature(l);
   std::lock_guard<std::mutex> lock(k->plan_mutex);
-  std::unique_ptr<PlanEntry>& entry = k->plans[key];
-  if (!entry) {
-    entry = std::make_unique<PlanEntry>();
-    SyPlan plan{};
-    plan.size = sizeof(SyPlan);
-    entry->code = k->fns.plan(&call, &plan);
-    plan.reason[sizeof(plan.reason) - 1] = 0;
-    if (entry->code != SY_OK) {
-      entry->reason = plan.reason[0] ? plan.reason : LastMessage();
-    } else if (plan.scratch_bytes < 0 || plan.scratch_bytes > (int64_t{1} << 48)) {
-      entry->code = SY_INTERNAL;
-      entry->reason = absl::StrFormat("plan asks for %d bytes of scratch", plan.scratch_bytes);
-    } else {
-      entry->scratch_bytes = plan.scratch_bytes;
-      entry->state = plan.state;
-    }
+  if (auto it = k->plans.find(key); it != k->plans.end()) return it->second.get();
+  SyPlan plan{};
+  plan.size = sizeof(SyPlan);
+  const SyStatus code = CallOut(k->fns.plan, &call, &plan);
+  plan.reason[sizeof(plan.reason) - 1] = 0;
+  if (code != SY_OK && plan.reason[0]) SetMessage(plan.reason);
+  if (code != SY_OK && code != SY_UNIMPLEMENTED)
+    return DeviceStatus(l.device, code, absl::StrCat(k->variant, ": plan").c_str());
+  if (plan.scratch_bytes < 0 || plan.scratch_bytes > (int64_t{1} << 48)) {
+    if (code == SY_OK && plan.state && k->fns.drop) k->fns.drop(plan.state);
+    return absl::InternalError(absl::StrFormat("%s: %s: plan asks for %d bytes of scratch", l.device->name, k->variant,
+                                               plan.scratch_bytes));
   }
-  return entry.get();
+  auto entry = std::make_unique<PlanEntry>();
+  entry->refused = code != SY_OK;
+  if (entry->refused) entry->reason = ReasonGiven();
+  entry->scratch_bytes = plan.scratch_bytes;
+  entry->state = plan.state;
+  return (k->plans[std::move(key)] = std::move(entry)).get();
 }
 
 void NoteUses(Launch& l, uint64_t sequence) {
@@ -269,7 +271,7 @@ absl::Status CallOnStream(Kernel* k, Launch& l, SyCall& call) {
     if (absl::Status s = order(l.out_storage[i], true); !s.ok()) return s;
   std::lock_guard<std::mutex> lock(l.stream->mutex);
   if (absl::Status s = waits.Queue(l.stream); !s.ok()) return s;
-  const SyStatus code = k->fns.run(&call);
+  const SyStatus code = CallOut(k->fns.run, &call);
   if (code != SY_OK) return DeviceStatus(l.device, code, k->variant.c_str());
   const uint64_t sequence = l.stream->queued.load() + 1;
   l.stream->recent_ops[l.stream->recent_count.fetch_add(1) % 16] = call.op;
@@ -337,10 +339,10 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
 
   Ref<Storage> scratch;
   if (k->fns.plan) {
-    const PlanEntry* plan = PlanFor(k, call, l);
-    if (plan->code != SY_OK)
-      return absl::Status(static_cast<absl::StatusCode>(plan->code),
-                          absl::StrCat(k->variant, ": ", plan->reason));
+    absl::StatusOr<const PlanEntry*> found = PlanFor(k, call, l);
+    if (!found.ok()) return found.status();
+    const PlanEntry* plan = *found;
+    if (plan->refused) return absl::UnimplementedError(absl::StrCat(k->variant, ": ", plan->reason));
     call.plan = plan->state;
     if (plan->scratch_bytes) {
       auto memory = Storage::Allocate(l.device, plan->scratch_bytes);
@@ -353,7 +355,7 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
   Count(kCounterKernels);
   absl::Status status;
   if (l.device->synchronous) {
-    const SyStatus code = k->fns.run(&call);
+    const SyStatus code = CallOut(k->fns.run, &call);
     if (code != SY_OK) [[unlikely]] status = DeviceStatus(l.device, code, k->variant.c_str());
   } else {
     if (scratch && l.out_count < Launch::kMaxOut) {  // ordered like any other memory that is written

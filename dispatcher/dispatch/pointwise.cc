@@ -23,6 +23,7 @@ struct PointwiseEntry {
     Kernel* kernel = nullptr;
     uint32_t generation = 0;
     std::atomic<uint64_t> word{0};
+    Slot* older = nullptr;  // the one that it replaced
   };
   std::atomic<Slot*> slots[kMaxDevices] = {};
 };
@@ -246,7 +247,9 @@ PointwiseEntry::Slot* NewSlot(PointwiseEntry* entry, const KernelTable* table, c
       slot->kernel = k;
       break;
     }
-  entry->slots[l.device->ordinal].store(slot, std::memory_order_release);
+  slot->older = entry->slots[l.device->ordinal].load(std::memory_order_relaxed);
+  while (!entry->slots[l.device->ordinal].compare_exchange_weak(slot->older, slot, std::memory_order_acq_rel)) {
+  }
   return slot;
 }
 
@@ -342,7 +345,7 @@ bool RunUniform(const Op& op, const void* attr_data, const SyRun& run, SyTensor*
   call.test_grow[0] = call.test_grow[1] = 0;
 #endif
   Count(kCounterKernels);
-  const SyStatus code = k->fns.run(&call);
+  const SyStatus code = CallOut(k->fns.run, &call);
   if (code == SY_UNIMPLEMENTED) [[unlikely]] return false;
   if (code != SY_OK) [[unlikely]] {
     *status = DeviceStatus(device, code, k->variant.c_str());

@@ -313,8 +313,8 @@ absl::Status InferPlugin(const Op& op, SyTensor* const* in, int in_count, const 
   call.attrs_size = op.attrs_size;
   call.out_count = out_count;
   call.out = shapes;
-  const SyStatus code = op.plugin_spec.infer(&call);
-  if (code != SY_OK) return StatusFrom(code, absl::StrCat(op.name, ": ", LastMessage()));
+  const SyStatus code = CallOut(op.plugin_spec.infer, &call);
+  if (code != SY_OK) return StatusFrom(code, absl::StrCat(op.name, ": ", ReasonGiven()));
   for (int i = 0; i < out_count; ++i) {
     const SyShape& s = shapes[i];
     bool bad = s.rank < 0 || s.rank > SY_MAX_RANK || !TypeOf(s.dtype);
@@ -476,6 +476,8 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
           absl::StrFormat("%s: room for %d outputs; gives %d", op.name, run.out_count, vals.size()));
     for (Val& v : vals) owned.push_back(std::move(v.ref()));
   } else {
+    SyShape shapes[Launch::kMaxOut] = {};
+    if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, run.out_count); !s.ok()) return s;
     SyOpCall call{};
     call.size = sizeof call;
     call.in_count = run.in_count;
@@ -485,13 +487,21 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
     call.attrs_size = op.attrs_size;
     call.out_count = run.out_count;
     call.out = results.data();
-    const SyStatus code = op.plugin_spec.composite(&call);
+    const SyStatus code = CallOut(op.plugin_spec.composite, &call);
     for (SyTensor* t : results) owned.push_back(TensorRef::Take(t));
-    if (code != SY_OK) return StatusFrom(code, absl::StrCat(op.name, ": ", LastMessage()));
-    for (const TensorRef& t : owned)
+    if (code != SY_OK) return StatusFrom(code, absl::StrCat(op.name, ": ", ReasonGiven()));
+    for (int i = 0; i < run.out_count; ++i) {
+      const SyTensor* t = owned[static_cast<size_t>(i)].get();
       if (!t)
         return absl::InternalError(
             absl::StrCat(op.name, ": composite of plugin ", op.plugin->name, " returned OK and no output"));
+      const SyShape& want = shapes[i];
+      if (t->IsNumber() || t->view.type != TypeOf(want.dtype) || t->view.rank != want.rank ||
+          !std::equal(want.dims, want.dims + want.rank, t->view.shape))
+        return absl::InternalError(absl::StrFormat("%s: composite of plugin %s gave output %d as %s; its infer said %s%s",
+                                                   op.name, op.plugin->name, i, Describe(t), DtypeName(want.dtype),
+                                                   ShapeText(want.dims, want.rank)));
+    }
   }
   for (int i = 0; i < run.out_count; ++i) {
     if (run.out[i]) {

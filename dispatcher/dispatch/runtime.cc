@@ -28,6 +28,7 @@ namespace sy {
 void SetMessage(std::string_view text) {
   std::string& m = Mine().message;
   m.assign(text.substr(0, 4096));
+  Mine().reason_given = !m.empty();
   for (size_t i = 0; i < m.size(); ++i) {
     const auto c = static_cast<unsigned char>(m[i]);
     if (c < 32 || c == 127) {
@@ -44,6 +45,7 @@ void SetMessage(std::string_view text) {
   }
 }
 const char* LastMessage() { return Mine().message.c_str(); }
+const char* ReasonGiven() { return Mine().reason_given ? LastMessage() : "no reason given"; }
 
 SyStatus Report(const absl::Status& status) {
   if (status.ok()) return SY_OK;

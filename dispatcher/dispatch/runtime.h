@@ -20,6 +20,14 @@ namespace sy {
 
 void SetMessage(std::string_view text);
 const char* LastMessage();
+// Calls a function of a plugin or a callback of the program. If it fails, ReasonGiven is the text that it set in
+// this very call, or "no reason given".
+template <class Fn, class... Args>
+auto CallOut(Fn fn, Args... args) {
+  Mine().reason_given = false;
+  return fn(args...);
+}
+const char* ReasonGiven();
 // Keeps the message and returns the code.
 SyStatus Report(const absl::Status& status);
 absl::Status StatusFrom(SyStatus code, std::string_view text);

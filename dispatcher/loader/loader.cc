@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -62,6 +63,7 @@ std::string BaseName(const std::string& path) { return path.substr(path.rfind('/
 // Says in words what a file is not, before the dynamic linker says it in its own.
 absl::Status CheckElf(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
+  if (!in) return absl::ErrnoToStatus(errno, "cannot be read");
   ElfW(Ehdr) h{};
   in.read(reinterpret_cast<char*>(&h), sizeof h);
   if (in.gcount() < SELFMAG || std::memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -62,7 +64,7 @@ absl::Status Bad(const std::string& path, std::string_view what) {
 
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  if (!in) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be read"));
   mbedtls_sha256_context context;
   mbedtls_sha256_init(&context);
   mbedtls_sha256_starts_ret(&context, 0);
@@ -80,7 +82,9 @@ absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
 
 absl::Status CheckTrust(const std::string& path) {
   struct stat st;
-  if (stat(path.c_str(), &st) != 0) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+  if (stat(path.c_str(), &st) != 0)
+    return errno == ENOENT ? absl::NotFoundError(absl::StrCat(path, ": no such file"))
+                           : absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be read"));
   if (S_ISDIR(st.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": is a folder; want a library or a manifest"));
   if (!S_ISREG(st.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file"));
   if (st.st_mode & S_IWOTH)
@@ -121,7 +125,7 @@ absl::Status CheckCpuFeatures(const std::vector<std::string>& features) {
 absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
   if (absl::Status s = CheckTrust(path); !s.ok()) return s;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  if (!in) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be read"));
   std::string text(kMaxManifest + 1, 0);
   in.read(text.data(), kMaxManifest + 1);
   if (in.gcount() > kMaxManifest) return Bad(path, absl::StrFormat("larger than %d bytes", kMaxManifest));
@@ -183,6 +187,8 @@ std::vector<std::string> ManifestsIn(const std::string& folder) {
     while (const dirent* e = readdir(dir))
       if (absl::EndsWith(e->d_name, ".sy.json")) files.push_back(folder + "/" + e->d_name);
     closedir(dir);
+  } else if (errno != ENOENT) {
+    Log(SY_LOG_WARNING, absl::StrCat(folder, " cannot be searched for plugins: ", std::strerror(errno)));
   }
   std::sort(files.begin(), files.end());
   return files;

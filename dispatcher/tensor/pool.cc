@@ -1,9 +1,11 @@
 #include "dispatcher/tensor/pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "dispatcher/dispatch/device.h"
+#include "dispatcher/dispatch/runtime.h"
 
 namespace sy {
 // The thread keeps free small blocks of the first few devices whose calls are complete when they return. A
@@ -58,15 +60,22 @@ absl::Status Pool::Take(int64_t bytes, Block** out_block) {
       }
     }
   }
+  absl::Status status;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (absl::Status s = TakeLocked(size, out_block); !s.ok()) return s;
+    status = TakeLocked(size, false, out_block);
   }
-  Count((*out_block)->bytes);
-  return absl::OkStatus();
+  if (absl::IsResourceExhausted(status)) {  // give back what is idle and ask once more
+    WaitForFree();
+    Trim();
+    std::lock_guard<std::mutex> lock(mutex_);
+    status = TakeLocked(size, true, out_block);
+  }
+  if (status.ok()) Count((*out_block)->bytes);
+  return status;
 }
 
-absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
+absl::Status Pool::TakeLocked(int64_t size, bool frugal, Block** out_block) {
   if (size <= kSmall) {
     Block*& top = small_[size / 64];
     if (top) {
@@ -83,7 +92,7 @@ absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
   if (it != free.end() && (size < kLarge || (*it)->bytes <= size + size / 4)) {
     block = *it;
     free.erase(it);
-  } else if (absl::Status s = NewSegment(size, &block); !s.ok()) {
+  } else if (absl::Status s = NewSegment(size, frugal, &block); !s.ok()) {
     return s;
   }
   block->free = false;
@@ -106,9 +115,9 @@ absl::Status Pool::TakeLocked(int64_t size, Block** out_block) {
   return absl::OkStatus();
 }
 
-absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
+absl::Status Pool::NewSegment(int64_t size, bool frugal, Block** out_block) {
   const bool small = size < kLarge;
-  int64_t bytes = small ? kSegment : size;
+  int64_t bytes = small && !frugal ? kSegment : size;
   const uint64_t limit = device_->info.max_alloc_bytes;
   if (limit && static_cast<uint64_t>(bytes) > limit) bytes = size;
   if (limit && static_cast<uint64_t>(bytes) > limit)
@@ -118,13 +127,7 @@ absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
   a.size = sizeof(SyAllocation);
   PluginInstance* p = device_->plugin;
   allocations_.fetch_add(1, std::memory_order_relaxed);
-  SyStatus code = p->memory.alloc(p->state, device_->handle, bytes, SY_MEMORY_DEVICE, &a);
-  if (code == SY_RESOURCE_EXHAUSTED) {  // give back what is idle and ask once more
-    a = {};
-    a.size = sizeof(SyAllocation);
-    code = p->memory.alloc(p->state, device_->handle, small ? size : bytes, SY_MEMORY_DEVICE, &a);
-    bytes = small ? size : bytes;
-  }
+  const SyStatus code = CallOut(p->memory.alloc, p->state, device_->handle, bytes, SY_MEMORY_DEVICE, &a);
   if (code != SY_OK) return DeviceStatus(device_, code, "alloc");
   if (a.memory.handle == 0 || static_cast<int64_t>(a.bytes) < bytes ||
       a.memory.address % device_->info.buffer_alignment != 0 || a.memory.host.bits % device_->info.buffer_alignment != 0) {
@@ -134,10 +137,10 @@ absl::Status Pool::NewSegment(int64_t size, Block** out_block) {
         device_->name, p->name, bytes, a.memory.handle, a.bytes, a.memory.address, a.memory.host.bits,
         device_->info.buffer_alignment));
   }
-  auto* segment = new Segment{a.memory, bytes, small};
+  auto* block = new Block;
+  auto* segment = new Segment{a.memory, bytes, small, block};
   segments_.push_back(segment);
   reserved_ += bytes;
-  auto* block = new Block;
   block->memory = a.memory;
   block->bytes = bytes;
   block->segment = segment;
@@ -191,13 +194,42 @@ void Pool::GiveShared(Block* block) {
   free.insert(block);
 }
 
+namespace {
+
+bool IsWhole(const Block& b) { return !b.before && !b.after; }
+
+bool IsIdle(const Block& b) {
+  auto finished = [](const Use& u) {
+    return !u.stream || u.stream->finished.load(std::memory_order_acquire) >= u.sequence;
+  };
+  return finished(b.uses.writer) && std::all_of(b.uses.readers.begin(), b.uses.readers.end(), finished);
+}
+
+}  // namespace
+
+void Pool::WaitForFree() {
+  std::vector<Use> uses;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const std::set<Block*, BySize>& free : free_)
+      for (const Block* b : free) {
+        if (!IsWhole(*b)) continue;
+        uses.push_back(b->uses.writer);
+        uses.insert(uses.end(), b->uses.readers.begin(), b->uses.readers.end());
+      }
+  }
+  // What went wrong there stays with the stream, until the program waits for it.
+  for (const Use& u : uses)
+    if (u.stream) WaitFor(u.stream, u.sequence).IgnoreError();
+}
+
 void Pool::Trim() {
   std::lock_guard<std::mutex> lock(mutex_);
   PluginInstance* p = device_->plugin;
   for (std::set<Block*, BySize>& free : free_) {
     for (auto it = free.begin(); it != free.end();) {
       Block* b = *it;
-      if (b->before || b->after) {
+      if (!IsWhole(*b) || !IsIdle(*b)) {
         ++it;
         continue;
       }
@@ -214,9 +246,9 @@ void Pool::Trim() {
 void Pool::Abandon() {
   std::lock_guard<std::mutex> lock(mutex_);
   PluginInstance* p = device_->plugin;
-  const bool alive = device_->state.load() == SyDevice::kOpen;
   for (Segment* s : segments_) {
-    if (alive) p->memory.free(p->state, device_->handle, s->memory.handle);
+    p->memory.free(p->state, device_->handle, s->memory.handle);
+    for (Block* b = s->first; b;) delete std::exchange(b, b->after);
     delete s;
   }
   segments_.clear();
@@ -224,6 +256,7 @@ void Pool::Abandon() {
   for (Block*& b : small_) b = nullptr;
   epoch_.fetch_add(1);
   reserved_ = 0;
+  live_.store(0);
 }
 
 void Pool::Report(SyMemoryReport* report) const {

@@ -51,6 +51,7 @@ struct Segment {
   SyMemory memory{};
   int64_t bytes = 0;
   bool small = false;
+  Block* first = nullptr;  // at offset 0, for as long as the segment lives
 };
 
 class Pool {
@@ -61,9 +62,9 @@ class Pool {
   absl::Status Take(int64_t bytes, Block** out_block);
   void Give(Block* block);
 
-  // Frees whole segments that nobody uses. The caller has made the device idle.
+  // Frees whole segments that nobody uses and no queued work touches.
   void Trim();
-  // Forgets everything without calling the plugin, for a device that is gone.
+  // Frees and forgets everything, for a device that closes.
   void Abandon();
 
   void Report(SyMemoryReport* report) const;
@@ -91,8 +92,10 @@ class Pool {
   ThreadBlock::PoolCache* Cache();
   void GiveShared(Block* block);
   int64_t Rounded(int64_t bytes) const;
-  absl::Status NewSegment(int64_t bytes, Block** out_block);
-  absl::Status TakeLocked(int64_t bytes, Block** out_block);
+  // frugal: no more than is wanted.
+  absl::Status NewSegment(int64_t bytes, bool frugal, Block** out_block);
+  absl::Status TakeLocked(int64_t bytes, bool frugal, Block** out_block);
+  void WaitForFree();  // the caller holds no stream
   void Count(int64_t bytes);
 
   SyDevice* device_ = nullptr;

@@ -50,6 +50,7 @@ struct ThreadBlock {
   ErrorScope* errors = nullptr;          // innermost (val.h)
   std::vector<Node*>* destroying = nullptr;  // nodes to delete (tape.cc)
   bool in_parallel_for = false;
+  bool reason_given = false;             // message was set since the last CallOut
   std::string message;
 };
 
