@@ -27,7 +27,11 @@ namespace sy {
 // One line of valid UTF-8, whatever a plugin hands in: control characters become blanks, stray bytes "?".
 void SetMessage(std::string_view text) {
   std::string& m = Mine().message;
-  m.assign(text.substr(0, 4096));
+  try {
+    m.assign(text.substr(0, 4096));
+  } catch (const std::bad_alloc&) {  // plugins in C call this: nothing may fly through them
+    m.assign("out of memory");       // fits without any
+  }
   Mine().reason_given = !m.empty();
   for (size_t i = 0; i < m.size(); ++i) {
     const auto c = static_cast<unsigned char>(m[i]);

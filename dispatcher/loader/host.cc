@@ -46,7 +46,12 @@ void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus c
     for (const auto& s : d->streams) {
       if (s->handle != stream) continue;
       std::lock_guard<std::mutex> error_lock(s->error_mutex);
-      if (s->error.ok()) s->error = StatusFrom(code, absl::StrCat(d->name, ": ", text ? text : "no reason given"));
+      if (!s->error.ok()) continue;
+      try {
+        s->error = StatusFrom(code, absl::StrCat(d->name, ": ", text ? text : "no reason given"));
+      } catch (const std::bad_alloc&) {  // nothing may fly through the plugin; a status without text needs no memory
+        s->error = StatusFrom(code, "");
+      }
     }
   }
 }

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "api/switchyard/sy_plugin_kit.h"
@@ -56,6 +57,15 @@ Format(const char* format, ...) {
   va_end(args);
   return text;
 }
+
+// An entry of a table from which no exception escapes.
+template <auto kEntry>
+struct Guarded;
+template <class... Args, SyStatus (*kEntry)(void*, Args...)>
+struct Guarded<kEntry> {
+  static SyStatus Call(void* state, Args... args){
+      SY_GUARD(Of(state)->host, { return kEntry(state, args...); })}
+};
 
 SyStatus Broken(const State* s, const std::string& what) {
   return s->host->fail(SY_INTERNAL, "async: broken promise: %s", what.c_str());
@@ -123,11 +133,16 @@ void Free(void* state, uint64_t, uint64_t handle) {
 
 // A block that a command uses, checked; the command's `done` lets it go.
 struct Use {
+  Use() = default;
+  ~Use() { Done(); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
   std::vector<BlockRef> blocks;
   void Add(const BlockRef& block, uint64_t stream) {
+    blocks.push_back(block);
     block->queued.fetch_add(1);
     block->last_stream.store(stream);
-    blocks.push_back(block);
   }
   void Done() {
     for (const BlockRef& b : blocks) b->queued.fetch_sub(1);
@@ -319,10 +334,7 @@ SyStatus Queued(const SyCall* c){
                const OnStream on(s, c->device, c->stream);
                if (on.status() != SY_OK) return on.status();
                auto own = std::make_shared<OwnedCall>();
-               if (SyStatus e = TakeCall(s, *c, own.get())) {
-                 own->use.Done();
-                 return e;
-               }
+               if (SyStatus e = TakeCall(s, *c, own.get())) return e;
                on.queue()->Push(
                    [s, own] {
                      Error e;
@@ -345,7 +357,12 @@ SyStatus Queued(const SyCall* c){
 SyStatus StreamCreate(void* state, uint64_t device, uint32_t, uint64_t* out_stream) {
   State* s = Of(state);
   if (device != kDevice) return Broken(s, "stream.create on a device that is not open");
-  auto queue = std::make_shared<Queue>();
+  std::shared_ptr<Queue> queue;
+  try {
+    queue = std::make_shared<Queue>();
+  } catch (const std::system_error&) {
+    return s->host->fail(SY_RESOURCE_EXHAUSTED, "async: no memory for the thread of a stream");
+  }
   std::lock_guard<std::mutex> lock(s->mutex);
   s->queues[++s->last_queue] = std::move(queue);
   *out_stream = s->last_queue;
@@ -511,18 +528,18 @@ constexpr SyDeviceFns kDeviceFns = {
     .size = sizeof(SyDeviceFns), .count = Count, .info = Info, .open = Open, .close = CloseDevice};
 
 constexpr SyMemoryFns kMemoryFns = {.size = sizeof(SyMemoryFns),
-                                    .alloc = Alloc,
+                                    .alloc = Guarded<Alloc>::Call,
                                     .free = Free,
-                                    .copy_in = CopyIn,
-                                    .copy_out = CopyOut,
-                                    .copy_within = CopyWithin,
-                                    .fill = Fill};
+                                    .copy_in = Guarded<CopyIn>::Call,
+                                    .copy_out = Guarded<CopyOut>::Call,
+                                    .copy_within = Guarded<CopyWithin>::Call,
+                                    .fill = Guarded<Fill>::Call};
 
 constexpr SyStreamFns kStreamFns = {.size = sizeof(SyStreamFns),
-                                    .create = StreamCreate,
+                                    .create = Guarded<StreamCreate>::Call,
                                     .destroy = StreamDestroy,
-                                    .record = StreamRecord,
-                                    .wait = StreamWait,
+                                    .record = Guarded<StreamRecord>::Call,
+                                    .wait = Guarded<StreamWait>::Call,
                                     .query = StreamQuery,
                                     .sync = StreamSync,
                                     .flush = StreamFlush,

@@ -50,8 +50,8 @@ class Queue {
 
   uint64_t Record() {
     std::lock_guard<std::mutex> lock(mutex_);
-    commands_.push_back({nullptr, nullptr, ++recorded_});
-    return recorded_;
+    commands_.push_back({nullptr, nullptr, recorded_ + 1});
+    return ++recorded_;
   }
 
   // Starts what was held back.
