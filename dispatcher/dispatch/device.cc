@@ -1,6 +1,6 @@
 #include "dispatcher/dispatch/device.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cstring>
@@ -73,6 +73,32 @@ std::string RecentOps(SyStream* stream) {
   return names;
 }
 
+// Why a device that was open is so no more.
+absl::Status CheckOpen(const SyDevice* device) {
+  switch (device->state.load()) {
+    case SyDevice::kOpen: return absl::OkStatus();
+    case SyDevice::kLost:
+      return absl::UnavailableError(absl::StrCat(device->name, ": the device is lost; close its plugin and load it again"));
+    case SyDevice::kForked:
+      return absl::FailedPreconditionError(absl::StrCat(device->name, ": opened before fork; after fork only exec"));
+    default: return absl::FailedPreconditionError(absl::StrCat(device->name, ": its plugin was closed"));
+  }
+}
+
+// Neither a driver nor a thread survives a fork: the child must not reach the plugin.
+void RefuseAfterFork(SyDevice* device) {
+  static std::atomic<SyDevice*> opened{nullptr};
+  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, [] {
+    for (SyDevice* d = opened.load(); d; d = d->opened_before) {
+      int open = SyDevice::kOpen;
+      d->state.compare_exchange_strong(open, SyDevice::kForked);
+    }
+  });
+  device->opened_before = opened.load();
+  while (!opened.compare_exchange_weak(device->opened_before, device)) {
+  }
+}
+
 }  // namespace
 
 absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what) {
@@ -84,14 +110,7 @@ absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what) {
 absl::Status EnsureOpen(SyDevice* device) {
   if (device->state.load(std::memory_order_acquire) == SyDevice::kOpen) [[likely]] return absl::OkStatus();
   std::lock_guard<std::mutex> lock(device->mutex);
-  switch (device->state.load()) {
-    case SyDevice::kOpen: return absl::OkStatus();
-    case SyDevice::kLost:
-      return absl::UnavailableError(absl::StrCat(device->name, ": the device is lost; close its plugin and load it again"));
-    case SyDevice::kClosed:
-      return absl::FailedPreconditionError(absl::StrCat(device->name, ": its plugin was closed"));
-    default: break;
-  }
+  if (device->state.load() != SyDevice::kNew) return CheckOpen(device);
   PluginInstance* p = device->plugin;
   const SyStatus code = CallOut(p->device_fns.open, p->state, device->plugin_index, &device->handle);
   if (code != SY_OK) {
@@ -99,7 +118,6 @@ absl::Status EnsureOpen(SyDevice* device) {
     device->state.store(SyDevice::kNew);  // it was never open: a later try may succeed
     return failed;
   }
-  device->open_pid = getpid();
   device->pool.Init(device);
   auto stream = NewStream(device);
   if (!stream.ok()) {
@@ -110,6 +128,7 @@ absl::Status EnsureOpen(SyDevice* device) {
   }
   device->default_stream.store(stream->get());
   device->streams.push_back(std::move(*stream));
+  RefuseAfterFork(device);
   device->state.store(SyDevice::kOpen, std::memory_order_release);
   return absl::OkStatus();
 }
@@ -204,10 +223,7 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
   if (stream->device->synchronous || stream->finished.load(std::memory_order_acquire) >= sequence)
     return absl::OkStatus();
   SyDevice* device = stream->device;
-  if (device->state.load() != SyDevice::kOpen)
-    return absl::UnavailableError(absl::StrCat(device->name, ": the device is lost or closed"));
-  if (device->open_pid != getpid())
-    return absl::FailedPreconditionError(absl::StrCat(device->name, ": opened before fork; after fork only exec"));
+  if (absl::Status s = CheckOpen(device); !s.ok()) return s;
   PluginInstance* p = device->plugin;
   absl::StatusOr<uint64_t> tick = TickFor(stream, sequence);
   if (!tick.ok()) return tick.status();

@@ -84,7 +84,7 @@ struct SyDevice {
   SyDeviceInfo info{};
   bool synchronous = true;  // calls are complete when they return
   uint64_t handle = 0;
-  enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3 };
+  enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3, kForked = 4 };
   std::atomic<int> state{kNew};
   std::atomic<int64_t> wrapped{0};  // storages alive over memory of others
   std::atomic<int64_t> own_bytes{0};  // of the pool, taken by the streams' status words
@@ -94,7 +94,7 @@ struct SyDevice {
   std::vector<std::unique_ptr<SyStream>> streams;
   std::vector<SyStream*> idle_streams;
   std::atomic<const sy::KernelTable*> kernels{nullptr};
-  int open_pid = 0;
+  SyDevice* opened_before = nullptr;  // in the list for fork (device.cc)
 
   bool IsHost() const { return info.memory_kinds & SY_MEMORY_HOST_VISIBLE; }
   int64_t alignment() const { return static_cast<int64_t>(info.buffer_alignment); }
