@@ -44,7 +44,19 @@ absl::StatusOr<std::unique_ptr<SyStream>> NewStream(SyDevice* device) {
 // What stream_fail has reported since the last time.
 absl::Status TakeError(SyStream* stream) {
   std::lock_guard<std::mutex> lock(stream->error_mutex);
+  if (!stream->error.ok()) stream->device->failed_streams.fetch_sub(1);
   return std::exchange(stream->error, absl::OkStatus());
+}
+
+// A stream of the device of which stream_fail has told an error.
+SyStream* FailedStream(SyDevice* device) {
+  if (!device->failed_streams.load()) return nullptr;
+  std::lock_guard<std::mutex> lock(device->mutex);
+  for (const auto& s : device->streams) {
+    std::lock_guard<std::mutex> error_lock(s->error_mutex);
+    if (!s->error.ok()) return s.get();
+  }
+  return nullptr;
 }
 
 // Waits for all that is queued. After an error the stream begins anew, and the wait is repeated: copies into the
@@ -246,6 +258,11 @@ absl::Status Synchronize(SyStream* stream) {
   PluginInstance* p = device->plugin;
   if (absl::Status s = WaitForAll(stream); !s.ok()) return s;
   if (absl::Status s = TakeError(stream); !s.ok()) return s;
+  // What was waited for may be made of what failed on another stream.
+  if (SyStream* other = FailedStream(device)) {
+    if (absl::Status s = WaitForAll(other); !s.ok()) return s;
+    if (absl::Status s = TakeError(other); !s.ok()) return s;
+  }
   SyStatusWord word{};
   if (stream->status_memory.host.p) {
     std::memcpy(&word, static_cast<char*>(stream->status_memory.host.p) + stream->status_offset, sizeof word);

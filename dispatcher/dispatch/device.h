@@ -94,6 +94,7 @@ struct SyDevice {
   std::vector<std::unique_ptr<SyStream>> streams;
   std::vector<SyStream*> idle_streams;
   std::atomic<const sy::KernelTable*> kernels{nullptr};
+  std::atomic<int> failed_streams{0};  // whose `error` is set
   SyDevice* opened_before = nullptr;  // in the list for fork (device.cc)
 
   bool IsHost() const { return info.memory_kinds & SY_MEMORY_HOST_VISIBLE; }

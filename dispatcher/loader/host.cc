@@ -40,6 +40,7 @@ PluginInstance* PluginOf(const SyHost* host) {
 }
 
 void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus code, const char* text) {
+  if (code == SY_OK) code = SY_UNKNOWN;
   for (SyDevice* d : PluginOf(host)->devices) {
     if (d->handle != device) continue;
     std::lock_guard<std::mutex> lock(d->mutex);
@@ -47,6 +48,7 @@ void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus c
       if (s->handle != stream) continue;
       std::lock_guard<std::mutex> error_lock(s->error_mutex);
       if (!s->error.ok()) continue;
+      d->failed_streams.fetch_add(1);
       try {
         s->error = StatusFrom(code, absl::StrCat(d->name, ": ", text ? text : "no reason given"));
       } catch (const std::bad_alloc&) {  // nothing may fly through the plugin; a status without text needs no memory

@@ -381,9 +381,9 @@ void StreamDestroy(void* state, uint64_t, uint64_t stream) {
 
 SyStatus StreamRecord(void* state, uint64_t device, uint64_t stream, uint64_t* out_tick) {
   const OnStream on(state, device, stream);
-  if (!on.queue()) return on.status();
-  *out_tick = on.queue()->Record();  // ticks go on after an error: waits must end
-  return on.status();
+  if (on.status() != SY_OK) return on.status();
+  *out_tick = on.queue()->Record();
+  return SY_OK;
 }
 
 SyStatus StreamWait(void* state, uint64_t device, uint64_t stream, uint64_t other, uint64_t tick) {

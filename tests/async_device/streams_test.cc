@@ -61,6 +61,8 @@ class Streams : public testing::Test {
     return values;
   }
 
+  SyStatus RunGraph(uint32_t seed);
+
   const SyDevice* device_ = nullptr;
   std::array<SyStream*, kStreams> streams_ = {};
 };
@@ -72,49 +74,53 @@ int32_t Wrapped(int op, int32_t a, int32_t b) {
 
 TEST_F(Streams, DeviceWorks) { sy_test::ExpectWorks("async:0"); }
 
-TEST_F(Streams, RandomGraphsGiveTheOrderOfTheProgram) {
+// Ops on random tensors and streams. SY_OK: all results were those of the program's order. Else the
+// first failure.
+SyStatus Streams::RunGraph(uint32_t seed) {
   static const char* const kOps[] = {"add", "sub", "mul"};
   constexpr size_t kTensors = 12, kSize = 300;
+  std::mt19937 random(seed);
+  auto below = [&](size_t n) { return random() % n; };
+  std::vector<Ints> want(kTensors, Ints(kSize));
+  std::vector<sy_test::Owned> got;
+  for (Ints& values : want) {
+    for (int32_t& v : values) v = static_cast<int32_t>(random());
+    got.emplace_back(From(values));
+  }
+  auto read = [&](size_t i) {
+    Ints values(kSize);
+    const SyStatus status =
+        sy_tensor_read(got[i].get(), values.data(), static_cast<int64_t>(kSize * sizeof(int32_t)));
+    EXPECT_TRUE(status != SY_OK || values == want[i]) << "tensor " << i;
+    return status;
+  };
+  for (int step = 0; step < 400; ++step) {
+    const size_t a = below(kTensors), b = below(kTensors), c = below(kTensors), op = below(3);
+    SyStream* stream = streams_[below(kStreams)];
+    Ints result(kSize);
+    for (size_t i = 0; i < kSize; ++i)
+      result[i] = Wrapped(static_cast<int>(op), want[a][i], want[b][i]);
+    // Into a tensor that other streams may still use, or into new memory; the old goes back to the
+    // pool while it may still be in use.
+    SyTensor* out = below(2) ? got[c].get() : nullptr;
+    if (SyStatus s = Binary(kOps[op], got[a].get(), got[b].get(), stream, &out)) return s;
+    if (out != got[c].get()) got[c].reset(out);
+    want[c] = result;
+    SyStatus status = SY_OK;
+    if (below(40) == 0) status = read(c);
+    if (status == SY_OK && below(60) == 0) status = sy_stream_synchronize(stream);
+    if (status == SY_OK && below(100) == 0) status = sy_device_trim(device_);
+    if (status != SY_OK || HasFailure()) return status;
+  }
+  for (size_t i = 0; i < kTensors; ++i)
+    if (SyStatus s = read(i)) return s;
+  return sy_synchronize(device_);
+}
+
+TEST_F(Streams, RandomGraphsGiveTheOrderOfTheProgram) {
   for (uint32_t seed = 0; seed < 8; ++seed) {
     SCOPED_TRACE(seed);
-    std::mt19937 random(seed);
-    auto below = [&](size_t n) { return random() % n; };
-    std::vector<Ints> want(kTensors, Ints(kSize));
-    std::vector<SyTensor*> got;
-    for (Ints& values : want) {
-      for (int32_t& v : values) v = static_cast<int32_t>(random());
-      got.push_back(From(values));
-    }
-    for (int step = 0; step < 400; ++step) {
-      const size_t a = below(kTensors), b = below(kTensors), c = below(kTensors), op = below(3);
-      SyStream* stream = streams_[below(kStreams)];
-      Ints result(kSize);
-      for (size_t i = 0; i < kSize; ++i)
-        result[i] = Wrapped(static_cast<int>(op), want[a][i], want[b][i]);
-      if (below(2)) {  // into a tensor that other streams may still use
-        ASSERT_EQ(Binary(kOps[op], got[a], got[b], stream, &got[c]), SY_OK) << sy_last_message();
-      } else {  // into new memory; the old goes back to the pool while it may still be in use
-        SyTensor* fresh = nullptr;
-        ASSERT_EQ(Binary(kOps[op], got[a], got[b], stream, &fresh), SY_OK) << sy_last_message();
-        sy_tensor_release(got[c]);
-        got[c] = fresh;
-      }
-      want[c] = result;
-      if (below(40) == 0) {
-        ASSERT_EQ(Read(got[c]), want[c]) << "step " << step;
-      }
-      if (below(60) == 0) {
-        ASSERT_EQ(sy_stream_synchronize(stream), SY_OK) << sy_last_message();
-      }
-      if (below(100) == 0) {
-        ASSERT_EQ(sy_device_trim(device_), SY_OK) << sy_last_message();
-      }
-    }
-    for (size_t i = 0; i < kTensors; ++i) {
-      EXPECT_EQ(Read(got[i]), want[i]) << "tensor " << i;
-      sy_tensor_release(got[i]);
-    }
-    EXPECT_EQ(sy_synchronize(device_), SY_OK) << sy_last_message();
+    ASSERT_EQ(RunGraph(seed), SY_OK) << sy_last_message();
   }
 }
 
@@ -205,6 +211,31 @@ TEST_F(Streams, NoF64) {
   EXPECT_NE(text.find("f64"), std::string::npos) << text;
 }
 
+// A kernel fails somewhere in the graph.
+class StreamsWithAnError : public Streams, public testing::WithParamInterface<int> {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(sy_option_set("async.fail_at", std::to_string(GetParam()).c_str()), SY_OK);
+    Streams::SetUp();
+  }
+  void TearDown() override {
+    Streams::TearDown();
+    sy_option_set("async.fail_at", "0");
+  }
+};
+
+TEST_P(StreamsWithAnError, TellItAndGoOn) {
+  EXPECT_EQ(RunGraph(static_cast<uint32_t>(GetParam())), SY_INTERNAL);
+  const std::string text = sy_last_message();
+  EXPECT_NE(text.find("kernel " + std::to_string(GetParam()) + " fails"), std::string::npos) << text;
+  sy_synchronize(device_);  // every stream that heard of it tells it once
+  EXPECT_EQ(sy_synchronize(device_), SY_OK) << sy_last_message();
+  EXPECT_EQ(RunGraph(1), SY_OK) << sy_last_message();
+}
+INSTANTIATE_TEST_SUITE_P(AtKernel, StreamsWithAnError,
+                         testing::Values(1, 2, 17, 60, 111, 200, 305, 399),
+                         testing::PrintToStringParamName());
+
 TEST(StreamErrors, StickUntilTheyAreReported) {
   sy_option_set("plugin_path", "");
   ASSERT_EQ(sy_option_set("async.fail_at", "3"), SY_OK) << sy_last_message();
@@ -214,14 +245,12 @@ TEST(StreamErrors, StickUntilTheyAreReported) {
   SyTensor* x = sy_test::Tensor({1, -2}, {2}, "async:0");
   SyTensor* y[4];
   for (SyTensor*& t : y) t = sy_test::Run("relu", {x});
-  SyStatus status = sy_synchronize(device);
-  EXPECT_EQ(status, SY_INTERNAL);
+  EXPECT_EQ(sy_synchronize(device), SY_INTERNAL);
   const std::string text = sy_last_message();
   EXPECT_NE(text.find("async: kernel 3 fails, as option fail_at asks"), std::string::npos) << text;
   EXPECT_EQ(text.find('\n'), std::string::npos);
   // Once reported it is over; the stream works again.
-  while ((status = sy_synchronize(device)) != SY_OK)
-    ASSERT_EQ(status, SY_INTERNAL) << sy_last_message();
+  EXPECT_EQ(sy_synchronize(device), SY_OK) << sy_last_message();
   SyTensor* z = sy_test::Run("relu", {x});
   EXPECT_EQ(sy_test::Read(z), (std::vector<float>{1, 0}));
   for (SyTensor* t : y) sy_tensor_release(t);

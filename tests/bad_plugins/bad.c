@@ -114,8 +114,14 @@ static void stream_destroy(void* state, uint64_t device, uint64_t stream) {
   (void)state, (void)device, (void)stream;
 }
 static SyStatus stream_record(void* state, uint64_t device, uint64_t stream, uint64_t* out_tick) {
+  static uint64_t records;
   (void)state, (void)device, (void)stream;
-  *out_tick = is("tick_jumps") ? 7 : is("tick_repeats") ? 1 : 0;
+  ++records;
+  *out_tick = is("tick_jumps")       ? 7
+              : is("tick_repeats")   ? 1
+              : is("tick_wraps")     ? UINT64_MAX
+              : is("tick_goes_back") ? (records < 3 ? records : 1)
+                                     : 0;
   return SY_OK;
 }
 static SyStatus stream_wait(void* state, uint64_t device, uint64_t stream, uint64_t other,

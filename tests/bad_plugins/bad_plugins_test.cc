@@ -144,7 +144,7 @@ SyStatus Use(const std::string& name) {
   r.in_count = 1;
   r.out = &y;
   r.out_count = 1;
-  for (int i = 0; i < 2 && status == SY_OK; ++i) {
+  for (int i = 0; i < 3 && status == SY_OK; ++i) {
     float back[4];
     status = sy_run(&r);
     if (status == SY_OK) status = sy_tensor_read(y, back, sizeof back);

@@ -90,8 +90,10 @@ CASES = [
     "plan_refuses",
     "plan_scratch_huge",
     "plan_scratch_negative",
+    "tick_goes_back",
     "tick_jumps",
     "tick_repeats",
+    "tick_wraps",
     "tick_zero",
     # odd, and fine
     "abi_later_minor",
