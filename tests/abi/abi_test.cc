@@ -107,10 +107,6 @@ INSTANTIATE_TEST_SUITE_P(OfBothAges, Kernels,
                                          Plugin{"tests/abi/libsy_conv1x1_grown.so", "conv1x1"}),
                          NameOf);
 
-TEST_F(Growth, RubbishBehindWhatIsKnownIsNotRead) {
-  ExpectLoadsAndWorks("tests/abi/libsy_long_tables.so", "tutorial", "tutorial:0");
-}
-
 TEST_F(Growth, PluginThatNeedsANewerHostSaysBothNumbers) {
   const SyStatus status = sy_plugin_load("tests/abi/libsy_needs_newer.so");
 #ifdef SY_GROWN_HOST

@@ -347,6 +347,7 @@ const SyPlugin* MakePlugin(const SyPlugin* p) {
   }
   SyPlugin mine = front<SyPlugin>;
   mine.flags &= ~SY_PLUGIN_UNLOADABLE;  // the plugin behind stays mapped too
+  if (!control->longer.empty()) mine.abi = SY_ABI + 9;  // a later minor
   mine.kernels = Resized("SyKernel", front_kernels.data(), p->kernel_count, &mine.kernel_size);
   mine.ops = Resized("SyOpSpec", front_ops.data(), p->op_count, &mine.op_size);
   mine.options = Resized("SyOption", p->options, p->option_count, &mine.option_size);

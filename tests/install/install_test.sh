@@ -26,31 +26,67 @@ for compiler in gcc clang; do
 done
 cmp c_gcc.txt c_clang.txt
 
-say "C++ programs, two compilers, by pkg-config"
-for source in 1_tensors 2_autograd 3_function 4_nn 5_module notes; do
-  for compiler in g++ clang++; do
-    # shellcheck disable=SC2046
-    $compiler -std=c++20 -Wall -Wextra -Werror "$examples/$source.cc" -o "$source" \
-      $(pkg-config --cflags --libs switchyard_formats) -Wl,-rpath,"$prefix/lib"
-    ./"$source" cpu >"$source.$compiler.txt"
-  done
-  cmp "$source.g++.txt" "$source.clang++.txt"
+programs=(1_tensors 2_autograd 3_function 4_nn 5_module notes)
+say "C++ programs by pkg-config"
+for source in "${programs[@]}"; do
+  # shellcheck disable=SC2046
+  clang++ -std=c++20 -Wall -Wextra -Werror "$examples/$source.cc" -o "$source" \
+    $(pkg-config --cflags --libs switchyard_formats) -Wl,-rpath,"$prefix/lib"
+  ./"$source" cpu >"$source.txt"
 done
 
-say "find_package"
-mkdir cmake_project
-cat >cmake_project/CMakeLists.txt <<END
-cmake_minimum_required(VERSION 3.20)
-project(Stranger CXX)
-set(CMAKE_CXX_STANDARD 20)
-find_package(Switchyard REQUIRED)
-add_executable(stranger $examples/5_module.cc)
-target_link_libraries(stranger Switchyard::formats)
-END
-cmake -S cmake_project -B cmake_build -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
-cmake --build cmake_build >/dev/null
-./cmake_build/stranger cpu >stranger.txt
-cmp stranger.txt 5_module.g++.txt
+# cmake_programs FOLDER COMPILER FLAGS: all of them by find_package, with another compiler; each prints what it did above.
+cmake_programs() {
+  local source
+  mkdir "$1"
+  {
+    echo "cmake_minimum_required(VERSION 3.20)"
+    echo "project(Stranger CXX)"
+    echo "set(CMAKE_CXX_STANDARD 20)"
+    echo "find_package(Switchyard REQUIRED)"
+    for source in "${programs[@]}"; do
+      echo "add_executable(p$source $examples/$source.cc)"
+      echo "target_link_libraries(p$source Switchyard::formats)"
+    done
+  } >"$1/CMakeLists.txt"
+  cmake -S "$1" -B "$1/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$2" \
+    -DCMAKE_CXX_FLAGS="$3" >/dev/null
+  cmake --build "$1/build" -j2 >/dev/null
+  for source in "${programs[@]}"; do
+    "./$1/build/p$source" cpu | cmp - "$source.txt"
+  done
+}
+say "C++ programs by find_package"
+cmake_programs cmake g++ "-Wall -Wextra -Werror"
+say "C++ programs by find_package, with another standard library"
+cmake_programs cmake_libcxx clang++ "-stdlib=libc++ -Wall -Wextra -Werror"
+
+# plugin SOURCE LIBRARY: in an empty folder, with each compiler, a plugin and the C99 program that uses it.
+plugin() {
+  local compiler flags=(-pedantic -Wall -Wextra -Werror -fPIC -shared -I"$prefix/include" -Wl,-z,defs)
+  local use=plugin_${1}_use
+  mkdir "$1"
+  cp "$examples/plugin_$1.c" "$examples/$use.c" "$1/"
+  (
+    cd "$1"
+    # g++ asks for every member also where members are named; zero is what is meant.
+    gcc -std=c99 "${flags[@]}" "plugin_$1.c" -o gcc.so
+    clang -std=c99 "${flags[@]}" "plugin_$1.c" -o clang.so
+    g++ -x c++ -std=c++20 -Wno-missing-field-initializers "${flags[@]}" "plugin_$1.c" -o g++.so
+    for compiler in gcc clang; do
+      # shellcheck disable=SC2046
+      $compiler -std=c99 -pedantic -Wall -Wextra -Werror $use.c -o $use.$compiler \
+        $(pkg-config --cflags --libs switchyard) -Wl,-rpath,"$prefix/lib"
+      for library in gcc.so clang.so g++.so; do
+        ./$use.$compiler ./$library cpu | cmp - "$examples/expected/$use.txt"
+      done
+    done
+  )
+}
+say "a plugin that adds an op with a gradient"
+plugin op
+say "a plugin that adds a kernel to cpu"
+plugin kernel
 
 say "a new plugin, from the installed command"
 "$prefix/bin/sy" new plugin nova
