@@ -339,9 +339,11 @@ absl::Status Pass::Run() {
     heap_.pop_back();
     if (absl::Status s = Step(&p); !s.ok()) return s;
   }
+  // All hooks first: one that fails leaves every .grad as it was.
+  for (auto& [key, leaf] : leaves_)
+    if (absl::Status s = RunHooks(*leaf.first, &leaf.second); !s.ok()) return s;
   for (auto& [key, leaf] : leaves_) {
     Meta& meta = *leaf.first;
-    if (absl::Status s = RunHooks(meta, &leaf.second); !s.ok()) return s;
     if (selective_) {
       wanted_[&meta] = leaf.second;
       continue;

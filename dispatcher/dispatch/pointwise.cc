@@ -26,6 +26,7 @@ struct PointwiseEntry {
     Slot* older = nullptr;  // the one that it replaced
   };
   std::atomic<Slot*> slots[kMaxDevices] = {};
+  PointwiseEntry* next = nullptr;  // in Op::more_entries
 };
 
 namespace {
@@ -151,11 +152,12 @@ PointwiseEntry* Find(const Op& op, const uint64_t* key) {
     if (!e) return nullptr;
     if (e->key[0] == key[0] && e->key[1] == key[1]) return e;
   }
-  return nullptr;
+  PointwiseEntry* e = op.more_entries.load(std::memory_order_acquire);
+  while (e && (e->key[0] != key[0] || e->key[1] != key[1])) e = e->next;
+  return e;
 }
 
-// Publishes the entry, or returns the one that another thread was first with. A full table keeps the new
-// entry alive without publishing it.
+// Publishes the entry, or returns the one that another thread was first with.
 PointwiseEntry* Insert(Op* op, std::unique_ptr<PointwiseEntry> entry) {
   std::lock_guard<std::mutex> lock(op->mutex);
   if (PointwiseEntry* e = Find(*op, entry->key)) return e;
@@ -165,9 +167,11 @@ PointwiseEntry* Insert(Op* op, std::unique_ptr<PointwiseEntry> entry) {
     auto& cell = op->entries[(hash + static_cast<uint64_t>(probe)) % Op::kSlots];
     if (!cell.load(std::memory_order_relaxed)) {
       cell.store(entry.get(), std::memory_order_release);
-      break;
+      return entry.release();
     }
   }
+  entry->next = op->more_entries.load(std::memory_order_relaxed);
+  op->more_entries.store(entry.get(), std::memory_order_release);
   return entry.release();
 }
 
