@@ -26,7 +26,8 @@ static void SY_CALL log_line(void* context, int32_t level, const char* text) {
   if (strstr(text, "conv2d: refused")) printf("%s\n", text);
 }
 
-static SyTensor* tensor(const float* values, const int64_t* shape, int32_t rank, const char* device) {
+static SyTensor* tensor(const float* values, const int64_t* shape, int32_t rank,
+                        const char* device) {
   SyTensor* t = NULL;
   check(sy_tensor_from_host(values, shape, rank, SY_F32, device, &t));
   return t;

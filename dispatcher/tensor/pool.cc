@@ -131,6 +131,7 @@ absl::Status Pool::NewSegment(int64_t size, bool frugal, Block** out_block) {
   if (code != SY_OK) return DeviceStatus(device_, code, "alloc");
   if (a.memory.handle == 0 || static_cast<int64_t>(a.bytes) < bytes ||
       a.memory.address % device_->info.buffer_alignment != 0 || a.memory.host.bits % device_->info.buffer_alignment != 0) {
+    if (a.memory.handle) p->memory.free(p->state, device_->handle, a.memory.handle);
     return absl::InternalError(absl::StrFormat(
         "%s: plugin %s: alloc of %d bytes gave handle %d, %d bytes, address 0x%x, host address 0x%x; want a handle, at "
         "least the bytes asked, addresses that are multiples of %d",

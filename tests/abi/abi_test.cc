@@ -34,15 +34,14 @@ TEST_P(Devices, Work) {
   const std::string name = GetParam().name;
   ExpectLoadsAndWorks(GetParam().file, name.c_str(), (name + ":0").c_str());
 }
-INSTANTIATE_TEST_SUITE_P(
-    OfBothAges, Devices,
-    testing::Values(Plugin{"plugins/tutorial/libsy_tutorial.so", "tutorial"},
-                    Plugin{"tests/abi/libsy_tutorial_grown.so", "tutorial"},
-                    Plugin{"tests/async_device/libsy_async.so", "async"},
-                    Plugin{"tests/async_device/libsy_async_grown.so", "async"},
-                    Plugin{"plugins/cpu/libsy_cpu.so", "cpu"},
-                    Plugin{"plugins/cpu/libsy_cpu_grown.so", "cpu"}),
-    NameOf);
+INSTANTIATE_TEST_SUITE_P(OfBothAges, Devices,
+                         testing::Values(Plugin{"plugins/tutorial/libsy_tutorial.so", "tutorial"},
+                                         Plugin{"tests/abi/libsy_tutorial_grown.so", "tutorial"},
+                                         Plugin{"tests/async_device/libsy_async.so", "async"},
+                                         Plugin{"tests/async_device/libsy_async_grown.so", "async"},
+                                         Plugin{"plugins/cpu/libsy_cpu.so", "cpu"},
+                                         Plugin{"plugins/cpu/libsy_cpu_grown.so", "cpu"}),
+                         NameOf);
 
 // An op with attributes, shape function, composite and gradient.
 class Ops : public Growth {};

@@ -88,7 +88,8 @@ inline SyStatus Backward(SyTensor* y) {
 inline void ExpectTrains(const char* device) {
   SCOPED_TRACE(device);
   using Floats = std::vector<float>;
-  const Owned x(Tensor({1, 2, 3, 4}, {1, 1, 2, 2}, device)), w(Tensor({10, 1}, {1, 1, 1, 2}, device));
+  const Owned x(Tensor({1, 2, 3, 4}, {1, 1, 2, 2}, device)),
+      w(Tensor({10, 1}, {1, 1, 1, 2}, device));
   const Owned twenty(Tensor({20}, {}, device));
   ASSERT_TRUE(x && w && twenty);
   EXPECT_EQ(sy_tensor_set_requires_grad(x.get(), 1), SY_OK);

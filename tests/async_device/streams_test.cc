@@ -227,7 +227,8 @@ class StreamsWithAnError : public Streams, public testing::WithParamInterface<in
 TEST_P(StreamsWithAnError, TellItAndGoOn) {
   EXPECT_EQ(RunGraph(static_cast<uint32_t>(GetParam())), SY_INTERNAL);
   const std::string text = sy_last_message();
-  EXPECT_NE(text.find("kernel " + std::to_string(GetParam()) + " fails"), std::string::npos) << text;
+  EXPECT_NE(text.find("kernel " + std::to_string(GetParam()) + " fails"), std::string::npos)
+      << text;
   sy_synchronize(device_);  // every stream that heard of it tells it once
   EXPECT_EQ(sy_synchronize(device_), SY_OK) << sy_last_message();
   EXPECT_EQ(RunGraph(1), SY_OK) << sy_last_message();

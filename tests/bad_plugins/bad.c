@@ -30,7 +30,10 @@ static SyStatus bad_alloc(void* state, uint64_t device, int64_t bytes, uint32_t 
   out->memory.handle = (uint64_t)(uintptr_t)memory;
   out->memory.host.p = memory;
   out->bytes = (uint64_t)bytes;
-  if (is("alloc_zero_handle")) out->memory.handle = 0;
+  if (is("alloc_zero_handle")) {
+    its_host->host_free(memory);
+    out->memory.handle = 0;
+  }
   if (is("alloc_short")) out->bytes = 1;
   if (is("alloc_misaligned")) out->memory.address = 0x1001;
   if (is("alloc_host_misaligned")) out->memory.host.p = memory + 1;

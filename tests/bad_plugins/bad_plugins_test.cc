@@ -315,11 +315,12 @@ TEST_F(BadFile, OtherMachineAndWordSize) {
 
 TEST_F(BadFile, MissingLibrary) {
   std::string needy = good_;
-  const size_t at = needy.find("libc.so.6");
+  size_t at = needy.find("libc.so.6");
+  if (at == std::string::npos) at = needy.find("libasan.so.");  // stands for it there
   ASSERT_NE(at, std::string::npos);
   needy[at + 3] = 'q';
   ExpectRefused(Write("needy.so", needy), SY_FAILED_PRECONDITION,
-                "libq.so.6: cannot open shared object file");
+                std::string(needy.c_str() + at) + ": cannot open shared object file");
 }
 
 TEST_F(BadFile, WritableByEveryone) {

@@ -36,7 +36,7 @@ class Life : public testing::Test {
 };
 
 TEST_F(Life, ThousandRounds) {
-  int64_t after_warm_up = 0;
+  [[maybe_unused]] int64_t after_warm_up = 0;
   for (int round = 0; round < 1000; ++round) {
     SCOPED_TRACE(round);
     sy_test::ExpectLoadsAndWorks(kPlugin, "tutorial", "tutorial:0");
@@ -55,9 +55,10 @@ TEST_F(Life, TensorsKeepThePluginOpen) {
   ASSERT_EQ(sy_plugin_load(kPlugin), SY_OK) << sy_last_message();
   SyTensor* t = sy_test::Tensor({1, 2}, {2}, "tutorial:0");
   EXPECT_EQ(sy_plugin_close("tutorial"), SY_FAILED_PRECONDITION);
-  EXPECT_STREQ(sy_last_message(),
-               "plugin tutorial: tensors live on tutorial:0 (64 bytes of its own, 0 over foreign memory); "
-               "release them first");
+  EXPECT_STREQ(
+      sy_last_message(),
+      "plugin tutorial: tensors live on tutorial:0 (64 bytes of its own, 0 over foreign memory); "
+      "release them first");
   EXPECT_EQ(sy_test::Read(t), (std::vector<float>{1, 2}));
   sy_tensor_release(t);
   EXPECT_EQ(sy_plugin_close("tutorial"), SY_OK) << sy_last_message();
@@ -180,7 +181,8 @@ struct SecondHost {
     const float values[] = {-1, 2};
     const int64_t shape[] = {2};
     SyTensor *x = nullptr, *y = nullptr;
-    ASSERT_EQ(tensor_from_host(values, shape, 1, SY_F32, "tutorial:0", &x), SY_OK) << last_message();
+    ASSERT_EQ(tensor_from_host(values, shape, 1, SY_F32, "tutorial:0", &x), SY_OK)
+        << last_message();
     SyRun r = {};
     r.size = sizeof r;
     r.op = op_find("relu");

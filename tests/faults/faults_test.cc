@@ -18,7 +18,7 @@ using namespace sy_test;  // NOLINT(google-build-using-namespace): the programs
 faulty::Control& control = faulty_control;
 
 struct Case {
-  const char* name;    // the plugin behind `faulty`
+  const char* name;  // the plugin behind `faulty`
   const char* file;
   const char* device;  // where the program runs
   const char* where;   // what the text of every failure names
@@ -30,23 +30,54 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {"tutorial", "plugins/tutorial/libsy_tutorial.so", "tutorial:0", "tutorial:0", nullptr, nullptr,
-     DeviceProgram, kDeviceValues,
+    {"tutorial",
+     "plugins/tutorial/libsy_tutorial.so",
+     "tutorial:0",
+     "tutorial:0",
+     nullptr,
+     nullptr,
+     DeviceProgram,
+     kDeviceValues,
      {"plugin.start", "device.count", "device.info", "device.open", "memory.alloc",
       "memory.copy_in", "kernel.run"}},
-    {"async", "tests/async_device/libsy_async.so", "async:0", "async:0", nullptr, nullptr, DeviceProgram,
+    {"async",
+     "tests/async_device/libsy_async.so",
+     "async:0",
+     "async:0",
+     nullptr,
+     nullptr,
+     DeviceProgram,
      kDeviceValues,
      {"plugin.start", "device.open", "memory.alloc", "memory.copy_in", "memory.copy_out",
-      "memory.fill", "stream.create", "stream.record", "stream.wait", "stream.sync",
-      "stream.flush", "kernel.run"}},
-    {"cpu", "plugins/cpu/libsy_cpu.so", "cpu:0", "cpu:0", nullptr, nullptr, DeviceProgram, kDeviceValues,
+      "memory.fill", "stream.create", "stream.record", "stream.wait", "stream.sync", "stream.flush",
+      "kernel.run"}},
+    {"cpu",
+     "plugins/cpu/libsy_cpu.so",
+     "cpu:0",
+     "cpu:0",
+     nullptr,
+     nullptr,
+     DeviceProgram,
+     kDeviceValues,
      {"host.host_alloc", "kernel.run"}},
-    {"squareplus", "examples/libsy_squareplus.so", "tutorial:0", "demo.squareplus",
-     "plugins/tutorial/libsy_tutorial.so", "tutorial", OpProgram, kOpValues,
-     {"op.infer", "op.composite", "op.grad", "api.run", "api.tensor_number_f64",
-      "host.op_find"}},
-    {"conv1x1", "examples/libsy_conv1x1.so", "cpu:0", "cpu:0", "plugins/cpu/libsy_cpu.so", "cpu",
-     KernelProgram, kKernelValues, {"kernel.plan", "kernel.run"}},
+    {"squareplus",
+     "examples/libsy_squareplus.so",
+     "tutorial:0",
+     "demo.squareplus",
+     "plugins/tutorial/libsy_tutorial.so",
+     "tutorial",
+     OpProgram,
+     kOpValues,
+     {"op.infer", "op.composite", "op.grad", "api.run", "api.tensor_number_f64", "host.op_find"}},
+    {"conv1x1",
+     "examples/libsy_conv1x1.so",
+     "cpu:0",
+     "cpu:0",
+     "plugins/cpu/libsy_cpu.so",
+     "cpu",
+     KernelProgram,
+     kKernelValues,
+     {"kernel.plan", "kernel.run"}},
 };
 
 class Faults : public testing::TestWithParam<Case> {
@@ -114,7 +145,8 @@ class Faults : public testing::TestWithParam<Case> {
     // What else went wrong is reported once; then the device is well again, or lost.
     const SyDevice* d = nullptr;
     if (sy_device_find(GetParam().device, &d) == SY_OK && sy_synchronize(d) != SY_OK) {
-      EXPECT_TRUE(sy_synchronize(d) == SY_OK || control.code == SY_UNAVAILABLE) << sy_last_message();
+      EXPECT_TRUE(sy_synchronize(d) == SY_OK || control.code == SY_UNAVAILABLE)
+          << sy_last_message();
     }
     return status;
   }

@@ -253,7 +253,8 @@ const T* Resized(const char* type, const T* structs, int32_t count, uint32_t* el
   char* bytes = resized.emplace_back(new char[room]).get();
   std::memset(bytes, 0xaa, room);
   for (int32_t i = 0; i < count; ++i)
-    std::memcpy(bytes + i * size, structs + i, static_cast<size_t>(std::min<int64_t>(size, sizeof(T))));
+    std::memcpy(bytes + i * size, structs + i,
+                static_cast<size_t>(std::min<int64_t>(size, sizeof(T))));
   return reinterpret_cast<const T*>(bytes);
 }
 
@@ -337,16 +338,15 @@ const SyPlugin* MakePlugin(const SyPlugin* p) {
     kernels.at(static_cast<size_t>(i)) = *SY_AT(SyKernel, p->kernels, p->kernel_size, i);
   for (int32_t i = 0; i < p->op_count; ++i)
     ops.at(static_cast<size_t>(i)) = *SY_AT(SyOpSpec, p->ops, p->op_size, i);
-  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) {
-    (Numbered<kIndex>::Put(), ...);
-  }(std::make_index_sequence<kMost>());
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) { (Numbered<kIndex>::Put(), ...); }
+  (std::make_index_sequence<kMost>());
   resized.clear();
   for (int32_t i = 0; i < p->op_count; ++i) {
     SyOpSpec& op = front_ops[static_cast<size_t>(i)];
     op.attrs = Resized("SyAttrSpec", op.attrs, op.attr_count, &op.attr_size);
   }
   SyPlugin mine = front<SyPlugin>;
-  mine.flags &= ~SY_PLUGIN_UNLOADABLE;  // the plugin behind stays mapped too
+  mine.flags &= ~SY_PLUGIN_UNLOADABLE;                  // the plugin behind stays mapped too
   if (!control->longer.empty()) mine.abi = SY_ABI + 9;  // a later minor
   mine.kernels = Resized("SyKernel", front_kernels.data(), p->kernel_count, &mine.kernel_size);
   mine.ops = Resized("SyOpSpec", front_ops.data(), p->op_count, &mine.op_size);

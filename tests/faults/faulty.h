@@ -14,12 +14,12 @@ namespace faulty {
 
 struct Control {
   // Said by the test, before it loads the plugin.
-  std::string inner;      // file of the plugin behind
-  std::string entry;      // "memory.alloc", "host.host_alloc", ...: the entry that fails, ""
-  int at = 0;             // ... at its n-th call from 1
+  std::string inner;  // file of the plugin behind
+  std::string entry;  // "memory.alloc", "host.host_alloc", ...: the entry that fails, ""
+  int at = 0;         // ... at its n-th call from 1
   SyStatus code = SY_INTERNAL;
-  bool silent = false;    // it fails without a text
-  int64_t capacity = 0;   // bytes of device memory there are, 0: no limit
+  bool silent = false;   // it fails without a text
+  int64_t capacity = 0;  // bytes of device memory there are, 0: no limit
   // "SyKernel": bytes by which the plugin's structs of this type are longer than they are, with
   // rubbish behind what is known, or shorter (negative).
   std::map<std::string, int> longer;

@@ -136,8 +136,9 @@ TEST_F(Limits, OpenFiles) {
     for (const std::string& file : {std::string(kAsync), testing::TempDir() + "/async.sy.json"}) {
       EXPECT_EQ(sy_plugin_load(file.c_str()), SY_RESOURCE_EXHAUSTED);
       const std::string text = sy_last_message();
-      EXPECT_NE(text.find(file.substr(file.rfind('/') + 1) + ": cannot be read: Too many open files"),
-                std::string::npos)
+      EXPECT_NE(
+          text.find(file.substr(file.rfind('/') + 1) + ": cannot be read: Too many open files"),
+          std::string::npos)
           << text;
     }
     sy_test::ExpectTrains("tutorial:0");

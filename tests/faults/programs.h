@@ -1,5 +1,5 @@
-// Programs over sy.h that stop at the first failure and return its status: what runs again and again
-// in the tests of this folder.
+// Programs over sy.h that stop at the first failure and return its status: what runs again and
+// again in the tests of this folder.
 #ifndef TESTS_FAULTS_PROGRAMS_H_
 #define TESTS_FAULTS_PROGRAMS_H_
 
@@ -25,7 +25,8 @@ struct Stream {
   SyStream* stream = nullptr;
 };
 
-inline SyStatus From(const Floats& values, std::vector<int64_t> shape, const char* device, Owned* out) {
+inline SyStatus From(const Floats& values, std::vector<int64_t> shape, const char* device,
+                     Owned* out) {
   SyTensor* t = nullptr;
   const SyStatus status = sy_tensor_from_host(
       values.data(), shape.data(), static_cast<int32_t>(shape.size()), SY_F32, device, &t);
@@ -33,8 +34,9 @@ inline SyStatus From(const Floats& values, std::vector<int64_t> shape, const cha
   return status;
 }
 
-inline SyStatus Op(const char* op, std::vector<SyTensor*> in, Owned* out, SyStream* stream = nullptr,
-            const void* attrs = nullptr, uint32_t attrs_size = 0) {
+inline SyStatus Op(const char* op, std::vector<SyTensor*> in, Owned* out,
+                   SyStream* stream = nullptr, const void* attrs = nullptr,
+                   uint32_t attrs_size = 0) {
   SyTensor* t = nullptr;
   SyRun r = {};
   r.size = sizeof r;

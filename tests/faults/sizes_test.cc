@@ -1,6 +1,6 @@
 // Structs that are longer or shorter than this library knows them. Plugins: shorter than the first
-// version is refused at every size, longer works whatever stands behind what is known. Programs: the
-// same, and reports are filled as far as they reach.
+// version is refused at every size, longer works whatever stands behind what is known. Programs:
+// the same, and reports are filled as far as they reach.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -32,14 +32,20 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {"async", "tests/async_device/libsy_async.so", sy_test::DeviceProgram, sy_test::kDeviceValues,
+    {"async",
+     "tests/async_device/libsy_async.so",
+     sy_test::DeviceProgram,
+     sy_test::kDeviceValues,
      {{"SyPlugin", sizeof(SyPlugin), false},
       {"SyDeviceFns", sizeof(SyDeviceFns), false},
       {"SyMemoryFns", sizeof(SyMemoryFns), false},
       {"SyStreamFns", sizeof(SyStreamFns), false},
       {"SyKernel", sizeof(SyKernel), true},
       {"SyOption", sizeof(SyOption), true}}},
-    {"squareplus", "examples/libsy_squareplus.so", sy_test::OpProgram, sy_test::kOpValues,
+    {"squareplus",
+     "examples/libsy_squareplus.so",
+     sy_test::OpProgram,
+     sy_test::kOpValues,
      {{"SyPlugin", sizeof(SyPlugin), false},
       {"SyOpSpec", sizeof(SyOpSpec), true},
       {"SyAttrSpec", sizeof(SyAttrSpec), true}}},
@@ -74,9 +80,9 @@ TEST_P(PluginStructs, ShorterThanTheFirstVersionIsRefused) {
       faulty_control.longer = {{s.name, size - s.size}};
       EXPECT_EQ(Load(), SY_INVALID_ARGUMENT);
       const std::string text = sy_last_message();
-      const std::string said = s.array ? "have element size " + std::to_string(size) + "; want"
-                                       : std::string(s.name) + " has size " +
-                                             std::to_string(size) + "; want";
+      const std::string said =
+          s.array ? "have element size " + std::to_string(size) + "; want"
+                  : std::string(s.name) + " has size " + std::to_string(size) + "; want";
       EXPECT_NE(text.find(said), std::string::npos) << text;
     }
   }
@@ -137,7 +143,9 @@ void ExpectFilledBySize(size_t least, Call&& call) {
     const auto bytes = Resized(T{}, size);
     EXPECT_EQ(call(reinterpret_cast<T*>(bytes.get())), SY_OK) << sy_last_message();
     const size_t known = std::min(size, sizeof(T)), first = sizeof(uint32_t);
-    EXPECT_EQ(std::memcmp(bytes.get() + first, reinterpret_cast<char*>(&whole) + first, known - first), 0);
+    EXPECT_EQ(
+        std::memcmp(bytes.get() + first, reinterpret_cast<char*>(&whole) + first, known - first),
+        0);
     for (size_t i = known; i < size; ++i) ASSERT_EQ(bytes[i], static_cast<char>(0xaa)) << i;
   }
 }
