@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+"""That `bench` runs, and that what it writes is what its readers expect. No figure is judged.
+
+    bench_test.py BENCH
+"""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+BENCH = os.path.abspath(sys.argv.pop(1))
+
+
+def bench(*args):
+    return subprocess.run([BENCH, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def measure(name):
+    """The row of one case, measured for one round without peers."""
+    path = os.path.join(os.environ.get("TEST_TMPDIR", "/tmp"), "bench.json")
+    done = bench("--filter", name, "--rounds", "1", "--json", path)
+    assert done.returncode == 0, done.stderr
+    assert name in done.stdout and "n/a: libtorch" in done.stdout, done.stdout
+    with open(path) as file:
+        written = json.load(file)
+    return next(row for row in written["cases"] if row["case"] == name), written
+
+
+class Bench(unittest.TestCase):
+    def test_lists_each_case_once(self):
+        names = bench("--list").stdout.split()
+        self.assertIn("op/add/64", names)
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_says_nothing_of_a_peer_that_is_absent(self):
+        row, _ = measure("op/add/64")
+        self.assertEqual({"case", "ours", "peer", "unit", "ratio"}, set(row))
+        self.assertEqual((None, None, "ns"), (row["peer"], row["ratio"], row["unit"]))
+        self.assertGreater(row["ours"], 0)
+
+    def test_ratio_is_of_times_where_figures_are_rates(self):
+        row, written = measure("gemm/f32/64")
+        self.assertEqual("GFLOP/s", row["unit"])
+        self.assertAlmostEqual(row["peer"] / row["ours"], row["ratio"])
+        self.assertTrue(any("OpenBLAS" in version for version in written["versions"]))
+
+    def test_size_is_judged_by_its_limit(self):
+        row, _ = measure("start/size")
+        self.assertEqual({"case", "ours", "peer", "unit", "ratio", "goal"}, set(row))
+        self.assertEqual((3, "MB", 1), (row["peer"], row["unit"], row["goal"]))
+
+    def test_says_what_is_wrong(self):
+        for args, text in [(["--filter", "nothing"], "no case has"), (["--round", "0"], "--help"),
+                           (["--json", "/no/such/folder"], "cannot write")]:
+            done = bench(*args)
+            self.assertEqual(2, done.returncode)
+            self.assertIn(text, done.stderr)
+            self.assertEqual("", done.stdout)
+
+
+unittest.main()
