@@ -26,7 +26,7 @@ FILES = [
 # The wheel is only unpacked, never run, so any tag will do: this one is asked for whatever Python
 # runs this script.
 WHEEL_TAG = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64",
-             "--platform", "manylinux2014_x86_64", "--platform", "any",
+             "--platform", "manylinux_2_25_x86_64", "--platform", "manylinux2014_x86_64", "--platform", "any",
              "--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--abi", "none"]
 
 
@@ -41,13 +41,17 @@ def sha256(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def download(package: str, version: str, folder: pathlib.Path) -> pathlib.Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+def download(package: str, version: str, folder: pathlib.Path, show: bool = False) -> pathlib.Path:
+    """The wheel, into the folder; `show` lets pip show how far it is."""
+    command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps",
                "--only-binary=:all:", *WHEEL_TAG, "--dest", str(folder), f"{package}=={version}"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if show:
+        done = subprocess.run(command, stdout=None, stderr=subprocess.PIPE, text=True)
+    else:
+        done = subprocess.run(command + ["--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        lines = done.stdout.strip().splitlines() or ["no output"]
+        lines = (done.stderr or done.stdout or "no output").strip().splitlines()
         raise SystemExit(f"fetch_data: pip could not download {package}=={version}: {lines[-1]}")
     return wheels[0]
 
