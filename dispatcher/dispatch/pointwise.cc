@@ -264,42 +264,45 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
 }
 
 // The plainest call, and the commonest: dense inputs of one type and shape on a device whose calls are complete
-// when they return. False: not such a call, nothing was done.
+// when they return. False: not such a call, nothing was done. Every refusal is marked unlikely: after a dozen
+// tests of even odds the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
 bool RunUniform(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out, absl::Status* status) {
   const OpSpec& spec = *op.spec;
   const SyTensor* first = run.in_count > 0 ? run.in[0] : nullptr;
-  if (op.outs != 1 || run.in_count > 3 || spec.infer || spec.bool_inputs || !first || first->IsNumber()) return false;
+  if (op.outs != 1 || run.in_count > 3 || spec.infer || spec.bool_inputs || !first || first->IsNumber()) [[unlikely]]
+    return false;
   const SyView& v = first->view;
   SyDevice* device = first->device;
   PointwiseEntry* entry = op.uniform[v.type].load(std::memory_order_acquire);
   if (!entry || !device->synchronous || run.stream || v.count == 0 || spec.variant ||
-      device->state.load(std::memory_order_acquire) != SyDevice::kOpen)
+      device->state.load(std::memory_order_acquire) != SyDevice::kOpen) [[unlikely]]
     return false;
   const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
-  if ((v.flags & plain) != plain) return false;
+  if ((v.flags & plain) != plain) [[unlikely]] return false;
   for (int i = 1; i < run.in_count; ++i) {
     const SyTensor* t = run.in[i];
     if (!t || t->IsNumber() || t->device != device || t->view.type != v.type || (t->view.flags & plain) != plain ||
-        !SameShape(t->view, v))
+        !SameShape(t->view, v)) [[unlikely]]
       return false;
   }
   SyTensor* target = run.out[0];
   if (target) {
     if (target->IsNumber() || target->device != device || target->view.type != entry->out_types[0] ||
-        (target->view.flags & plain) != plain || !SameShape(target->view, v))
+        (target->view.flags & plain) != plain || !SameShape(target->view, v)) [[unlikely]]
       return false;
     for (int i = 0; i < run.in_count; ++i)
-      if (run.in[i]->storage.get() == target->storage.get() && run.in[i]->view.offset != target->view.offset) return false;
+      if (run.in[i]->storage.get() == target->storage.get() && run.in[i]->view.offset != target->view.offset) [[unlikely]]
+        return false;
   }
   const KernelTable* table = device->kernels.load(std::memory_order_acquire);
   PointwiseEntry::Slot* slot = entry->slots[device->ordinal].load(std::memory_order_acquire);
-  if (!slot || slot->generation != table->generation || !slot->kernel || slot->kernel->fns.plan || table->Named(op.id))
+  if (!slot || slot->generation != table->generation || !slot->kernel || slot->kernel->fns.plan || table->Named(op.id)) [[unlikely]]
     return false;
 
   TensorRef made;
   if (!target) {
     auto t = MakeTensor(device, entry->out_types[0], v.shape, v.rank);
-    if (!t.ok()) {
+    if (!t.ok()) [[unlikely]] {
       *status = t.status();
       return true;
     }
