@@ -185,7 +185,8 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
   if (def.to_bool) result = SY_T_BOOL;
   const bool has_dtype = std::any_of(op.attrs.begin(), op.attrs.end(),
                                      [](const SyAttrSpec& a) { return !std::strcmp(a.name, "dtype"); });
-  if (has_dtype && attrs.Int("dtype")) {
+  const bool given_dtype = has_dtype && attrs.Int("dtype");
+  if (given_dtype) {
     result = TypeOf(attrs.Dtype("dtype"));
     if (!result) return args.Error(absl::StrCat("dtype ", DtypeName(attrs.Dtype("dtype")), " is not supported"));
   }
@@ -244,19 +245,25 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
       const double identity = def.combiner == SY_COMBINE_PROD || def.combiner == SY_COMBINE_AND ? 1 : 0;
       if (absl::Status s = FillWith(outputs[0].get(), BitsOf(result, identity)); !s.ok()) return s;
     } else {
-      ProgramBuilder builder;
-      S value = builder.Input(0, type);
-      if (def.counts) value = builder.Cast(value, SY_T_BOOL);
-      value = builder.Cast(value, accumulator);
+      // Without a dtype attribute the program follows from the input's type.
+      std::atomic<const Program*>* cell = given_dtype ? nullptr : &MutableOpAt(op.id)->programs[type];
+      const Program* program = cell ? cell->load(std::memory_order_acquire) : nullptr;
+      if (!program) {
+        ProgramBuilder builder;
+        S value = builder.Input(0, type);
+        if (def.counts) value = builder.Cast(value, SY_T_BOOL);
+        value = builder.Cast(value, accumulator);
+        program = builder.Finish({value}, 1, absl::StrCat(op.name, " ", TypeName(type)));
+        if (cell) cell->store(program, std::memory_order_release);
+      }
       Launch l;
       l.device = device;
       l.stream = stream;
       l.op = &op;
       l.flags = run.flags;
-      l.program = builder.Finish({value}, 1, absl::StrCat(op.name, " ", TypeName(type)));
+      l.program = program;
       uint64_t consts[Launch::kMaxConsts];
-      for (int i = 0; i < l.program->const_count; ++i)
-        consts[i] = l.program->const_sources[static_cast<size_t>(i)].bits;
+      for (int i = 0; i < program->const_count; ++i) consts[i] = program->const_sources[static_cast<size_t>(i)].bits;
       l.consts = consts;
       l.AddIn(x);
       for (int i = 0; i < (pair ? 2 : 1); ++i) {
@@ -420,7 +427,7 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyDevice* device, SyStream
   const int type = in[0]->view.type, rank = in[0]->view.rank;
   if (run.out[0] || rank == 0 || in[0]->view.count == 0)
     return absl::UnimplementedError(absl::StrCat(op.name, ": not a case for row"));
-  std::atomic<const Program*>& cell = MutableOpAt(op.id)->row_programs[type];
+  std::atomic<const Program*>& cell = MutableOpAt(op.id)->programs[type];
   const Program* program = cell.load(std::memory_order_acquire);
   if (!program) {
     ProgramBuilder builder;

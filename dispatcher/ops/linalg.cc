@@ -127,6 +127,19 @@ Grads MatmulGrad(G g) {
   return {dx, dw};
 }
 
+// Every product comes out as it is stored: no transposed copy of the weight's gradient.
+Grads LinearGrad(G g) {
+  const Val &dy = g.dy(), &x = g.x(0);
+  const auto rows = [](const Val& v) {  // [rows, features], whatever the batch axes are
+    if (!v || v.rank() == 2) return v;
+    const int64_t shape[] = {CountOf(v.view().shape, v.rank() - 1), v.size(-1)};
+    return Reshape(v, shape);
+  };
+  return {g.wants(0) ? MatMul(dy, g.x(1)) : Val(),
+          g.wants(1) ? MatMul(Transpose(rows(dy), 0, 1), rows(x)) : Val(),
+          g.wants(2) ? SumTo(dy, g.shape(2)) : Val()};
+}
+
 const OpSpec kRows[] = {
     {.name = "addmm", .doc = "beta * c + alpha * (a @ b).", .in_min = 3, .in_max = 3,
      .attrs = {Float("alpha", 1), Float("beta", 1)},
@@ -148,7 +161,7 @@ const OpSpec kRows[] = {
        const Val y = MatMul(a[0], Transpose(a[1], 0, 1));
        return {a.has(2) ? y + a[2] : y};
      },
-     .grad = kAutoGrad, .tolerance = Tolerance::kSum},
+     .grad = LinearGrad, .saves = SaveX(0) | SaveX(1), .tolerance = Tolerance::kSum},
     {.name = "matmul", .doc = "Matrix product; batch axes broadcast. f16 and bf16 accumulate in f32, integers wrap.",
      .in_min = 2, .in_max = 2, .core = MatmulCore, .infer = MatmulInfer, .grad = MatmulGrad, .saves = kSaveAllX,
      .tolerance = Tolerance::kSum},

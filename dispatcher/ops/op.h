@@ -245,7 +245,7 @@ struct Op {
   std::atomic<PointwiseEntry*> entries[kSlots] = {};  // open addressing by key
   std::atomic<PointwiseEntry*> more_entries{nullptr};   // a list of those for which there was no room
   std::atomic<PointwiseEntry*> uniform[16] = {};      // all inputs of one type, by that type
-  std::atomic<const Program*> row_programs[16] = {};  // by type
+  std::atomic<const Program*> programs[16] = {};      // of a reduction or through `row`, by type
   std::mutex mutex;
 };
 
