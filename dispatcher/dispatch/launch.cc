@@ -22,6 +22,25 @@ void Launch::AddAbsent() {
   in_storage[in_count++] = nullptr;
 }
 
+void FillConsts(const Program& program, SyTensor* const* in, const Attrs& attrs, uint64_t* consts) {
+  for (int i = 0; i < program.const_count; ++i) {
+    const ConstSource& c = program.const_sources[static_cast<size_t>(i)];
+    switch (c.kind) {
+      case ConstSource::kLiteral: consts[i] = c.bits; break;
+      case ConstSource::kNumberInput: {
+        const SyTensor* n = in[c.index];
+        consts[i] = n->number_type == SY_T_F64 ? BitsOf(c.type, n->number.f64) : BitsOfInt(c.type, n->number.i64);
+        break;
+      }
+      case ConstSource::kFloatAttr: consts[i] = BitsOf(c.type, attrs.Float(c.attr)); break;
+      case ConstSource::kOneMinusAttr: consts[i] = BitsOf(c.type, 1 - attrs.Float(c.attr)); break;
+      case ConstSource::kIntAttr: consts[i] = BitsOfInt(c.type, attrs.Int(c.attr)); break;
+      case ConstSource::kIntAttrLow: consts[i] = static_cast<uint32_t>(attrs.Int(c.attr)); break;
+      case ConstSource::kIntAttrHigh: consts[i] = static_cast<uint64_t>(attrs.Int(c.attr)) >> 32; break;
+    }
+  }
+}
+
 void Coalesce(SyView* const* views, int count) {
   SyView& lead = *views[0];
   int kept = 0;

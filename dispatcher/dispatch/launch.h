@@ -5,6 +5,7 @@
 #define DISPATCHER_DISPATCH_LAUNCH_H_
 
 #include <initializer_list>
+#include <span>
 #include <string>
 
 #include "absl/status/status.h"
@@ -61,6 +62,14 @@ absl::Status CallKernel(Kernel* kernel, Launch& l);
 
 // Calls the first candidate for a core kernel that takes the launch. UNIMPLEMENTED lists the refusals.
 absl::Status CallCore(Core core, Launch& l);
+
+// The constants of a program for one call: `in` has its numbers, `attrs` its attributes.
+void FillConsts(const Program& program, SyTensor* const* in, const Attrs& attrs, uint64_t* consts);
+
+// A program with ROW opcodes along axis `dim` of in[0]; the result is like in[0]. The other inputs lack that axis,
+// or all axes: they are the same in the whole row. UNIMPLEMENTED where the device has no `row` for it.
+absl::StatusOr<TensorRef> CallRow(const Op& op, const Program& program, const Attrs& attrs, SyStream* stream,
+                                  uint32_t flags, std::span<SyTensor* const> in, int64_t dim);
 
 // What a core-lowered op sees: inputs, allocated outputs.
 struct CoreArgs {

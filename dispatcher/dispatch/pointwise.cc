@@ -223,25 +223,6 @@ void ExpandTo(SyView* v, const SyShape& shape) {
   v->bytes = v->count * TypeBytes(v->type);
 }
 
-void FillConsts(const Program& program, const SyRun& run, const Attrs& attrs, uint64_t* consts) {
-  for (int i = 0; i < program.const_count; ++i) {
-    const ConstSource& c = program.const_sources[static_cast<size_t>(i)];
-    switch (c.kind) {
-      case ConstSource::kLiteral: consts[i] = c.bits; break;
-      case ConstSource::kNumberInput: {
-        const SyTensor* n = run.in[c.index];
-        consts[i] = n->number_type == SY_T_F64 ? BitsOf(c.type, n->number.f64) : BitsOfInt(c.type, n->number.i64);
-        break;
-      }
-      case ConstSource::kFloatAttr: consts[i] = BitsOf(c.type, attrs.Float(c.attr)); break;
-      case ConstSource::kOneMinusAttr: consts[i] = BitsOf(c.type, 1 - attrs.Float(c.attr)); break;
-      case ConstSource::kIntAttr: consts[i] = BitsOfInt(c.type, attrs.Int(c.attr)); break;
-      case ConstSource::kIntAttrLow: consts[i] = static_cast<uint32_t>(attrs.Int(c.attr)); break;
-      case ConstSource::kIntAttrHigh: consts[i] = static_cast<uint64_t>(attrs.Int(c.attr)) >> 32; break;
-    }
-  }
-}
-
 PointwiseEntry::Slot* NewSlot(PointwiseEntry* entry, const KernelTable* table, const Launch& l) {
   auto* slot = new PointwiseEntry::Slot;
   slot->generation = table->generation;
@@ -320,7 +301,7 @@ bool RunUniform(const Op& op, const void* attr_data, const SyRun& run, SyTensor*
   for (int i = 0; i < run.in_count; ++i) flatten(&views[i], run.in[i]->view);
   flatten(&views[3], target->view);
   uint64_t consts[Launch::kMaxConsts];
-  if (entry->program->const_count) FillConsts(*entry->program, run, Attrs(&op, attr_data), consts);
+  if (entry->program->const_count) FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
   const SyStream* stream = CurrentStream(device);
   Kernel* k = slot->kernel;
   SyCall call;
@@ -450,7 +431,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   l.attrs_size = op.attrs_size;
   l.program = entry->program;
   uint64_t consts[Launch::kMaxConsts];
-  FillConsts(*entry->program, run, attrs, consts);
+  FillConsts(*entry->program, run.in, attrs, consts);
   l.consts = consts;
   for (int i = 0; i < run.in_count; ++i)
     if (in.kinds[i] < kNumber) l.AddIn(run.in[i]);

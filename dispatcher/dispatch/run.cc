@@ -263,7 +263,7 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
       l.flags = run.flags;
       l.program = program;
       uint64_t consts[Launch::kMaxConsts];
-      for (int i = 0; i < program->const_count; ++i) consts[i] = program->const_sources[static_cast<size_t>(i)].bits;
+      FillConsts(*program, in, attrs, consts);
       l.consts = consts;
       l.AddIn(x);
       for (int i = 0; i < (pair ? 2 : 1); ++i) {
@@ -418,9 +418,9 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
   return absl::OkStatus();
 }
 
-// Along attribute `dim`, through the device's `row`: the axis is moved to the end, no element moves.
-absl::Status RunRow(const Op& op, const Attrs& attrs, SyDevice* device, SyStream* stream, const SyRun& run,
-                    SyTensor* const* in, SyTensor** out) {
+// Along attribute `dim`, through the device's `row`.
+absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const SyRun& run, SyTensor* const* in,
+                    SyTensor** out) {
   SyShape shape{};
   InferArgs args{op, in, run.in_count, attrs, run.dtype, &shape, 1};
   if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
@@ -437,32 +437,8 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyDevice* device, SyStream
                              absl::StrCat(op.name, " row ", TypeName(type)));
     cell.store(program, std::memory_order_release);
   }
-  auto made = MakeTensor(device, type, shape.dims, rank);
+  auto made = CallRow(op, *program, attrs, stream, run.flags, {in, 1}, attrs.Int("dim"));
   if (!made.ok()) return made.status();
-  Launch l;
-  l.device = device;
-  l.stream = stream;
-  l.op = &op;
-  l.flags = run.flags;
-  l.program = program;
-  uint64_t consts[Launch::kMaxConsts];
-  for (int i = 0; i < program->const_count; ++i) consts[i] = program->const_sources[static_cast<size_t>(i)].bits;
-  l.consts = consts;
-  l.AddIn(in[0]);
-  l.AddOut(made->get());
-  int64_t dim = attrs.Int("dim");
-  if (dim < 0) dim += rank;
-  for (SyView* v : {&l.in[0], &l.out[0]}) {
-    const int64_t size = v->shape[dim], stride = v->strides[dim];
-    for (int64_t d = dim; d + 1 < rank; ++d) {
-      v->shape[d] = v->shape[d + 1];
-      v->strides[d] = v->strides[d + 1];
-    }
-    v->shape[rank - 1] = size;
-    v->strides[rank - 1] = stride;
-    RestateContiguous(v);
-  }
-  if (absl::Status s = CallCore(kRow, l); !s.ok()) return s;
   out[0] = made->Leak();
   return absl::OkStatus();
 }
@@ -540,7 +516,7 @@ absl::Status Forward(const Op& op, const void* attr_data, const SyRun& run, SyTe
   if (kernels && (!composite || table->Named(op.id)))
     status = RunKernels(op, attrs, *device, stream, run, m.in.data(), out);
   if (status.code() == absl::StatusCode::kUnimplemented && spec && spec->row && !table->core[kRow].empty())
-    status = RunRow(op, attrs, *device, stream, run, m.in.data(), out);
+    status = RunRow(op, attrs, stream, run, m.in.data(), out);
   if (status.code() == absl::StatusCode::kUnimplemented && composite)
     status = RunComposite(op, attrs, *device, run, m.in.data(), out);
   return status;

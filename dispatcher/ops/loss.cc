@@ -1,6 +1,8 @@
 // Losses. reduction: "mean", "sum" or "none".
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "dispatcher/dispatch/launch.h"
+#include "dispatcher/dispatch/runtime.h"
 #include "dispatcher/ops/op.h"
 
 namespace sy {
@@ -68,16 +70,55 @@ Vals CrossEntropy(const OpArgs& a) {
   return {Reduced(a, loss)};
 }
 
-// (softmax - target) * g, in one go for the common case; differentiable again through softmax.
+// Targets that count.
+Val Kept(G g, const Val& target) {
+  const Val ignored = EqualTo(target, Val(static_cast<int>(g.attrs.Int("ignore_index"))));
+  return Call(OpOf<"logical_not">(), {ignored});
+}
+
+// (softmax - target) * g as one program over rows. Empty where the device has no `row`, and where the formula in ops
+// is wanted: with smoothing, or to be differentiated again.
+Val CrossEntropyGradRow(G g, int channel) {
+  const Val &x = g.x(0), &target = g.x(1);
+  if (!x || !target || x.view().count == 0 || Thread().grad_mode || g.attrs.Float("label_smoothing") != 0) return Val();
+  Val scale = g.dy();
+  if (g.attrs.Text("reduction") == "mean") scale = scale / SumAll(Kept(g, target));
+  scale = CastTo(scale, x.type());
+  if (!scale) return Val();
+  const int rank = x.rank(), compute = ComputeType(x.type());
+  static std::atomic<const Program*> programs[16][SY_MAX_RANK + 1][2];  // by type of scores, rank, type of targets
+  std::atomic<const Program*>& cell = programs[x.type()][rank][target.type() == SY_T_I64];
+  const Program* program = cell.load(std::memory_order_acquire);
+  if (!program) {
+    ProgramBuilder builder;
+    const Formula f(&builder,
+                    {builder.Cast(builder.Input(0, x.type()), compute), builder.Cast(builder.Input(1, target.type()), SY_T_I64),
+                     builder.Cast(builder.Input(2, x.type()), compute)},
+                    &g.attrs, compute, 0);
+    const S e = Exp(f[0] - RowMax(f[0])), hit = Eq(f[1], f.Index(rank - 1));
+    const S d = (e / RowSum(e) - Select(hit, f.Const(1), f.Const(0))) * f[2];
+    const S result = Select(Eq(f[1], f.attr("ignore_index", SY_T_I64)), f.Const(0), d);
+    program = builder.Finish({builder.Cast(result, x.type())}, 3, "cross_entropy gradient");
+    cell.store(program, std::memory_order_release);
+  }
+  SyDevice* device = x.get()->device;
+  SyTensor* in[] = {x.get(), target.get(), scale.get()};
+  auto made = CallRow(g.op, *program, g.attrs, CurrentStream(device), 0, in, channel);
+  if (made.ok()) return Val(std::move(*made));
+  if (made.status().code() != absl::StatusCode::kUnimplemented) ErrorScope::Fail(made.status());
+  return Val();
+}
+
+// Differentiable again through softmax.
 Grads CrossEntropyGrad(G g) {
   const int channel = g.shape(0).size() == 1 ? 0 : 1;
+  if (const Val d = CrossEntropyGradRow(g, channel)) return {d, Val()};
   AttrBlob along(&OpOf<"softmax">());
   along.Set("dim", channel);
   const Val p = Call(OpOf<"softmax">(), {g.x(0)}, &along), target = g.x(1);
   if (!p || !target) return {Val(), Val()};
   const int64_t classes = p.size(channel);
-  const Val ignored = EqualTo(target, Val(static_cast<int>(g.attrs.Int("ignore_index"))));
-  const Val kept = CastTo(Unary("logical_not", ignored), p.type());
+  const Val kept = CastTo(Kept(g, target), p.type());
   std::vector<int64_t> shape(static_cast<size_t>(p.rank()), 1);
   shape[static_cast<size_t>(channel)] = classes;
   AttrBlob range(&OpOf<"arange">());

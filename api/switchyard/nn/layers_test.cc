@@ -24,6 +24,20 @@ TEST(Linear, MultipliesByTheTransposedWeight) {
 }
 
 // U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), whose standard deviation is the bound over sqrt(3).
+// By the matrix product's own gradient, for any number of batch axes.
+TEST(Linear, HasTheGradientsOfItsParts) {
+  for (const sy::Ints& shape : {sy::Ints(3), sy::Ints(4, 3), sy::Ints(2, 4, 3)}) {
+    sy::manual_seed(1);
+    Tensor x = sy::randn(shape, {.requires_grad = true}),
+           w = sy::randn({5, 3}, {.requires_grad = true}),
+           b = sy::randn({5}, {.requires_grad = true});
+    const auto whole = sy::grad({sum(square(linear(x, w, b)))}, {x, w, b});
+    const auto parts = sy::grad({sum(square(matmul(x, w.t()) + b))}, {x, w, b});
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_TRUE(Near(whole[i], parts[i].to_vector<double>(), 1e-5)) << i;
+  }
+}
+
 TEST(Linear, StartsAsTorchDoes) {
   sy::manual_seed(5);
   for (const auto& [weight, fan_in] :
@@ -267,6 +281,27 @@ TEST(Losses, CrossEntropyHasItsGradient) {
   nn::cross_entropy(scores, sy::from({1, 0})).backward();
   const double p = 1 / (1 + std::exp(-1.));
   EXPECT_TRUE(Near(scores.grad(), {(1 - p) / 2, (p - 1) / 2, -0.25, 0.25}));
+}
+
+// As one program over rows, where the device has `row`, and spelled out in ops, to be
+// differentiated again.
+TEST(Losses, CrossEntropyHasOneGradientHoweverItIsComputed) {
+  for (const sy::Ints& shape : {sy::Ints(6, 5), sy::Ints(2, 5, 3)})
+    for (const char* reduction : {"mean", "sum", "none"})
+      for (const sy::Dtype dtype : {sy::i64, sy::i32}) {
+        sy::manual_seed(3);
+        Tensor scores = sy::randn(shape, {.requires_grad = true});
+        const Tensor labels = reshape(sy::from({0, 4, 2, -100, 1, 3}),
+                                      shape.size() == 2 ? sy::Ints(6) : sy::Ints(2, 3))
+                                  .to(dtype);
+        const Tensor loss = nn::cross_entropy(scores, labels, {.reduction = reduction});
+        const Tensor seed = sy::randn(loss.shape());
+        loss.backward(seed, /*retain_graph=*/true);
+        const Tensor plain = scores.grad();
+        scores.zero_grad();
+        loss.backward(seed, true, /*create_graph=*/true);
+        EXPECT_TRUE(Near(plain, scores.grad().detach().to_vector<double>())) << reduction;
+      }
 }
 
 }  // namespace
