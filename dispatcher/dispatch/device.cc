@@ -145,11 +145,6 @@ absl::Status EnsureOpen(SyDevice* device) {
   return absl::OkStatus();
 }
 
-SyStream* CurrentStream(SyDevice* device) {
-  SyStream* s = Mine().streams[device->ordinal];
-  return s && s->device == device ? s : device->default_stream.load(std::memory_order_acquire);
-}
-
 void SetCurrentStream(SyDevice* device, SyStream* stream) { Mine().streams[device->ordinal] = stream; }
 
 absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {

@@ -107,7 +107,10 @@ namespace sy {
 absl::Status EnsureOpen(SyDevice* device);
 
 // The thread's current stream of an open device.
-SyStream* CurrentStream(SyDevice* device);
+inline SyStream* CurrentStream(SyDevice* device) {
+  SyStream* s = Mine().streams[device->ordinal];
+  return s && s->device == device ? s : device->default_stream.load(std::memory_order_acquire);
+}
 void SetCurrentStream(SyDevice* device, SyStream* stream);  // nullptr: the default
 absl::StatusOr<SyStream*> TakeStream(SyDevice* device);     // one reference
 void DropStream(SyStream* stream);

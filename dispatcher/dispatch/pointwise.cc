@@ -22,6 +22,7 @@ struct PointwiseEntry {
   struct Slot {
     Kernel* kernel = nullptr;
     uint32_t generation = 0;
+    bool quick = false;  // the kernel needs no plan, and no kernel is named after the op
     std::atomic<uint64_t> word{0};
     Slot* older = nullptr;  // the one that it replaced
   };
@@ -230,6 +231,7 @@ PointwiseEntry::Slot* NewSlot(PointwiseEntry* entry, const KernelTable* table, c
   for (Kernel* k : table->core[kMap])
     if (Matches(*k, l, &why)) {
       slot->kernel = k;
+      slot->quick = !k->fns.plan && !table->Named(l.op->id);
       break;
     }
   slot->older = entry->slots[l.device->ordinal].load(std::memory_order_relaxed);
@@ -244,110 +246,8 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
       ShapeText(want.dims, want.rank), device->name));
 }
 
-// The plainest call, and the commonest: dense inputs of one type and shape on a device whose calls are complete
-// when they return. False: not such a call, nothing was done. Every refusal is marked unlikely: after a dozen
-// tests of even odds the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
-bool RunUniform(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out, absl::Status* status) {
-  const OpSpec& spec = *op.spec;
-  const SyTensor* first = run.in_count > 0 ? run.in[0] : nullptr;
-  if (op.outs != 1 || run.in_count > 3 || spec.infer || spec.bool_inputs || !first || first->IsNumber()) [[unlikely]]
-    return false;
-  const SyView& v = first->view;
-  SyDevice* device = first->device;
-  PointwiseEntry* entry = op.uniform[v.type].load(std::memory_order_acquire);
-  if (!entry || !device->synchronous || run.stream || v.count == 0 || spec.variant ||
-      device->state.load(std::memory_order_acquire) != SyDevice::kOpen) [[unlikely]]
-    return false;
-  const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
-  if ((v.flags & plain) != plain) [[unlikely]] return false;
-  for (int i = 1; i < run.in_count; ++i) {
-    const SyTensor* t = run.in[i];
-    if (!t || t->IsNumber() || t->device != device || t->view.type != v.type || (t->view.flags & plain) != plain ||
-        !SameShape(t->view, v)) [[unlikely]]
-      return false;
-  }
-  SyTensor* target = run.out[0];
-  if (target) {
-    if (target->IsNumber() || target->device != device || target->view.type != entry->out_types[0] ||
-        (target->view.flags & plain) != plain || !SameShape(target->view, v)) [[unlikely]]
-      return false;
-    for (int i = 0; i < run.in_count; ++i)
-      if (run.in[i]->storage.get() == target->storage.get() && run.in[i]->view.offset != target->view.offset) [[unlikely]]
-        return false;
-  }
-  const KernelTable* table = device->kernels.load(std::memory_order_acquire);
-  PointwiseEntry::Slot* slot = entry->slots[device->ordinal].load(std::memory_order_acquire);
-  if (!slot || slot->generation != table->generation || !slot->kernel || slot->kernel->fns.plan || table->Named(op.id)) [[unlikely]]
-    return false;
-
-  TensorRef made;
-  if (!target) {
-    auto t = MakeTensor(device, entry->out_types[0], v.shape, v.rank);
-    if (!t.ok()) [[unlikely]] {
-      *status = t.status();
-      return true;
-    }
-    made = std::move(*t);
-    target = made.get();
-  }
-  SyView views[4];
-  auto flatten = [](SyView* to, const SyView& from) {
-    std::memcpy(to, &from, offsetof(SyView, shape));
-    to->rank = 1;
-    to->shape[0] = from.count;
-    to->strides[0] = 1;
-    std::memset(to->reserved, 0, sizeof to->reserved);
-  };
-  for (int i = 0; i < run.in_count; ++i) flatten(&views[i], run.in[i]->view);
-  flatten(&views[3], target->view);
-  uint64_t consts[Launch::kMaxConsts];
-  if (entry->program->const_count) FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
-  const SyStream* stream = CurrentStream(device);
-  Kernel* k = slot->kernel;
-  SyCall call;
-  call.size = sizeof(SyCall);
-  call.flags = run.flags & (SY_CALL_DETERMINISTIC | SY_CALL_ALLOW_TF32);
-  call.host = &k->plugin->host;
-  call.state = k->plugin->state;
-  call.device = device->handle;
-  call.stream = stream->handle;
-  call.id = NextCallId();
-  call.in = views;
-  call.out = &views[3];
-  call.in_count = run.in_count;
-  call.out_count = 1;
-  call.op = op.id;
-  call.rev = k->fns.rev;
-  call.attrs = attr_data;
-  call.attrs_size = op.attrs_size;
-  call.const_count = static_cast<uint32_t>(entry->program->const_count);
-  call.program = entry->program;
-  call.consts = consts;
-  call.cache = reinterpret_cast<uint64_t*>(&slot->word);
-  call.plan = nullptr;
-  call.scratch = SyRange{};
-  call.status.memory = stream->status_memory;
-  call.status.offset = stream->status_offset;
-  call.status.bytes = sizeof(SyStatusWord);
-#ifdef SY_ABI_TEST_GROW
-  call.test_grow[0] = call.test_grow[1] = 0;
-#endif
-  Count(kCounterKernels);
-  const SyStatus code = CallOut(k->fns.run, &call);
-  if (code == SY_UNIMPLEMENTED) [[unlikely]] return false;
-  if (code != SY_OK) [[unlikely]] {
-    *status = DeviceStatus(device, code, k->variant.c_str());
-    return true;
-  }
-  out[0] = run.out[0] ? target : made.Leak();
-  return true;
-}
-
-}  // namespace
-
-absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
-  absl::Status quick;
-  if (RunUniform(op, attr_data, run, out, &quick)) return quick;
+// Any call. Not inlined: the quick path needs few registers and a small stack.
+[[gnu::noinline]] absl::Status RunGeneral(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
   const OpSpec& spec = *op.spec;
   const Attrs attrs(&op, attr_data);
   Inputs in;
@@ -408,7 +308,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
     fresh->key[0] = key[0];
     fresh->key[1] = key[1];
     entry = Insert(MutableOpAt(op.id), std::move(fresh));
-    bool uniform = op.outs == 1 && in.count > 0 && !variant;
+    bool uniform = op.outs == 1 && in.count > 0 && in.count <= 3 && !spec.infer && !spec.bool_inputs && !spec.variant;
     for (int i = 0; i < in.count; ++i) uniform &= in.kinds[i] == in.kinds[0] && in.kinds[0] < kNumber;
     if (uniform && out_types[0] == TypeOf(shapes[0].dtype))
       MutableOpAt(op.id)->uniform[in.kinds[0]].store(entry, std::memory_order_release);
@@ -513,6 +413,98 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
       if (absl::Status s = CopyElements(detour[i].get(), run.out[i]); !s.ok()) return s;
     out[i] = run.out[i] ? run.out[i] : made[i].Leak();
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// The plainest call, and the commonest: dense inputs of one type and shape on a device whose calls are complete
+// when they return. Everything else leaves for RunGeneral, and is marked unlikely: after a dozen tests of even odds
+// the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
+absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
+  const SyTensor* first = run.in_count > 0 ? run.in[0] : nullptr;
+  if (!first || first->IsNumber()) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  const SyView& v = first->view;
+  SyDevice* device = first->device;
+  PointwiseEntry* entry = op.uniform[v.type].load(std::memory_order_acquire);
+  if (!entry || !device->synchronous || run.stream || v.count == 0 || entry->program->input_count != run.in_count ||
+      device->state.load(std::memory_order_acquire) != SyDevice::kOpen) [[unlikely]]
+    return RunGeneral(op, attr_data, run, out);
+  const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
+  if ((v.flags & plain) != plain) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  for (int i = 1; i < run.in_count; ++i) {
+    const SyTensor* t = run.in[i];
+    if (!t || t->IsNumber() || t->device != device || t->view.type != v.type || (t->view.flags & plain) != plain ||
+        !SameShape(t->view, v)) [[unlikely]]
+      return RunGeneral(op, attr_data, run, out);
+  }
+  SyTensor* target = run.out[0];
+  if (target) {
+    if (target->IsNumber() || target->device != device || target->view.type != entry->out_types[0] ||
+        (target->view.flags & plain) != plain || !SameShape(target->view, v)) [[unlikely]]
+      return RunGeneral(op, attr_data, run, out);
+    for (int i = 0; i < run.in_count; ++i)
+      if (run.in[i]->storage.get() == target->storage.get() && run.in[i]->view.offset != target->view.offset) [[unlikely]]
+        return RunGeneral(op, attr_data, run, out);
+  }
+  const KernelTable* table = device->kernels.load(std::memory_order_acquire);
+  PointwiseEntry::Slot* slot = entry->slots[device->ordinal].load(std::memory_order_acquire);
+  if (!slot || slot->generation != table->generation || !slot->quick) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+
+  TensorRef made;
+  if (!target) {
+    auto t = MakeTensor(device, entry->out_types[0], v.shape, v.rank);
+    if (!t.ok()) [[unlikely]] return t.status();
+    made = std::move(*t);
+    target = made.get();
+  }
+  SyView views[4];
+  auto flatten = [](SyView* to, const SyView& from) {
+    std::memcpy(to, &from, offsetof(SyView, shape));
+    to->rank = 1;
+    to->shape[0] = from.count;
+    to->strides[0] = 1;
+    std::memset(to->reserved, 0, sizeof to->reserved);
+  };
+  for (int i = 0; i < run.in_count; ++i) flatten(&views[i], run.in[i]->view);
+  flatten(&views[3], target->view);
+  uint64_t consts[Launch::kMaxConsts];
+  if (entry->program->const_count) FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
+  const SyStream* stream = CurrentStream(device);
+  Kernel* k = slot->kernel;
+  SyCall call;
+  call.size = sizeof(SyCall);
+  call.flags = run.flags & (SY_CALL_DETERMINISTIC | SY_CALL_ALLOW_TF32);
+  call.host = &k->plugin->host;
+  call.state = k->plugin->state;
+  call.device = device->handle;
+  call.stream = stream->handle;
+  call.id = NextCallId();
+  call.in = views;
+  call.out = &views[3];
+  call.in_count = run.in_count;
+  call.out_count = 1;
+  call.op = op.id;
+  call.rev = k->fns.rev;
+  call.attrs = attr_data;
+  call.attrs_size = op.attrs_size;
+  call.const_count = static_cast<uint32_t>(entry->program->const_count);
+  call.program = entry->program;
+  call.consts = consts;
+  call.cache = reinterpret_cast<uint64_t*>(&slot->word);
+  call.plan = nullptr;
+  call.scratch = SyRange{};
+  call.status.memory = stream->status_memory;
+  call.status.offset = stream->status_offset;
+  call.status.bytes = sizeof(SyStatusWord);
+#ifdef SY_ABI_TEST_GROW
+  call.test_grow[0] = call.test_grow[1] = 0;
+#endif
+  Count(kCounterKernels);
+  const SyStatus code = CallOut(k->fns.run, &call);
+  if (code == SY_UNIMPLEMENTED) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  if (code != SY_OK) [[unlikely]] return DeviceStatus(device, code, k->variant.c_str());
+  out[0] = run.out[0] ? target : made.Leak();
   return absl::OkStatus();
 }
 

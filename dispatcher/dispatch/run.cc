@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -37,8 +38,10 @@ absl::Status CheckCall(const Op& op, const SyRun& run) {
   return absl::OkStatus();
 }
 
+bool IsRandom(const Op& op) { return op.spec && op.spec->random; }
+
 // The attribute struct of the call: the caller's, completed with defaults where it is shorter.
-absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run, AttrBlob* storage) {
+absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run, std::optional<AttrBlob>* storage) {
   if (!run.attrs || !run.attrs_size) {
     if (op.has_required) {
       std::string names;
@@ -46,10 +49,7 @@ absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run, AttrBl
         if (a.required) absl::StrAppend(&names, names.empty() ? "" : ", ", a.name);
       return absl::InvalidArgumentError(absl::StrFormat("%s: attribute %s is required", op.name, names));
     }
-    if (op.spec && op.spec->random) {
-      *storage = AttrBlob(&op);
-      return storage->data();
-    }
+    if (IsRandom(op)) return storage->emplace(&op).data();
     return op.defaults.get();
   }
   for (const SyAttrSpec& a : op.attrs)
@@ -59,29 +59,36 @@ absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run, AttrBl
         return absl::InvalidArgumentError(
             absl::StrFormat("%s: attribute %s: list of %d at NULL or too long", op.name, a.name, list->count));
     }
-  const bool random = op.spec && op.spec->random;
-  if (run.attrs_size >= op.attrs_size && !random) return run.attrs;
+  if (run.attrs_size >= op.attrs_size && !IsRandom(op)) return run.attrs;
   // A prefix: whole attributes of it count, the rest are defaults.
   std::unique_ptr<char[]> merged(new char[op.attrs_size]);
   std::memcpy(merged.get(), op.defaults.get(), op.attrs_size);
   std::memcpy(merged.get(), run.attrs, std::min(run.attrs_size, op.attrs_size));
-  *storage = AttrBlob(&op, merged.get());
-  return storage->data();
+  return storage->emplace(&op, merged.get()).data();
 }
 
 // Random ops: seed and offset from the generator unless the call names them.
-void ResolveRandom(const Op& op, AttrBlob* attrs, int64_t elements) {
-  if (attrs->view().Int("offset") >= 0) return;
+[[gnu::noinline]] absl::Status ResolveRandom(const Op& op, const SyRun& run, AttrBlob* attrs) {
+  int64_t elements = 0;
+  if (op.spec->infer) {
+    SyShape shape{};
+    InferArgs args{op, run.in, run.in_count, attrs->view(), run.dtype, &shape, 1};
+    if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
+    elements = CountOf(shape.dims, shape.rank) * (SY_DTYPE_BITS(shape.dtype) > 32 ? 2 : 1);
+  } else {
+    elements = run.in[0]->view.count;
+  }
+  if (attrs->view().Int("offset") >= 0) return absl::OkStatus();
   const RandomState state = TakeRandom(elements);
   attrs->Set("seed", static_cast<int64_t>(state.seed));
   attrs->Set("offset", static_cast<int64_t>(state.offset));
-  (void)op;
+  return absl::OkStatus();
 }
 
 // Numbers become 0-d tensors for ops that are not pointwise; the dtype is that of the other inputs.
 struct Materialized {
-  std::vector<SyTensor*> in;
-  std::vector<TensorRef> owned;
+  absl::InlinedVector<SyTensor*, 4> in;
+  absl::InlinedVector<TensorRef, 1> owned;
 };
 
 absl::Status Materialize(const Op& op, const SyRun& run, SyDevice* device, Materialized* m) {
@@ -499,8 +506,8 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
 
 absl::Status Forward(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
   const OpSpec* spec = op.spec;
-  if (spec && spec->view) return RunView(op, Attrs(&op, attr_data), run, out);
   if (spec && spec->formula) return RunPointwise(op, attr_data, run, out);
+  if (spec && spec->view) return RunView(op, Attrs(&op, attr_data), run, out);
   absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
   if (!device.ok()) return device.status();
   if (absl::Status s = EnsureOpen(*device); !s.ok()) return s;
@@ -531,6 +538,26 @@ class GradOff {
   bool before_;
 };
 
+// Through the parts of its composite, which are recorded.
+[[gnu::noinline]] absl::Status RunParts(const Op& op, const void* attrs, const SyRun& run, SyTensor** out) {
+  absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
+  if (!device.ok()) return device.status();
+  Materialized m;
+  if (absl::Status s = Materialize(op, run, *device, &m); !s.ok()) return s;
+  return RunComposite(op, Attrs(&op, attrs), *device, run, m.in.data(), out);
+}
+
+[[gnu::noinline]] absl::Status FallBack(const Op& op, const void* attrs, const SyRun& run, const absl::Status& why,
+                                        SyTensor** out) {
+  absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
+  if (!device.ok()) return why;
+  GradOff off;
+  SyRun with_attrs = run;
+  with_attrs.attrs = attrs;
+  with_attrs.attrs_size = op.attrs_size;
+  return RunFallback(op, with_attrs, *device, why, out);
+}
+
 }  // namespace
 
 absl::Status Run(const SyRun& run) {
@@ -538,20 +565,14 @@ absl::Status Run(const SyRun& run) {
   if (!op) [[unlikely]]
     return absl::InvalidArgumentError(absl::StrFormat("sy_run: no op with number %d; use sy_op_find()", run.op));
   if (absl::Status s = CheckCall(*op, run); !s.ok()) [[unlikely]] return s;
-  AttrBlob blob;
-  absl::StatusOr<const void*> attrs = CompleteAttrs(*op, run, &blob);
-  if (!attrs.ok()) [[unlikely]] return attrs.status();
-  if (op->spec && op->spec->random) {
-    int64_t elements = 0;
-    if (op->spec->infer) {
-      SyShape shape{};
-      InferArgs args{*op, run.in, run.in_count, Attrs(op, *attrs), run.dtype, &shape, 1};
-      if (absl::Status s = op->spec->infer(args); !s.ok()) return s;
-      elements = CountOf(shape.dims, shape.rank) * (SY_DTYPE_BITS(shape.dtype) > 32 ? 2 : 1);
-    } else {
-      elements = run.in[0]->view.count;
-    }
-    ResolveRandom(*op, &blob, elements);
+  const void* attrs = op->defaults.get();
+  std::optional<AttrBlob> blob;
+  if (run.attrs || op->has_required || IsRandom(*op)) {
+    absl::StatusOr<const void*> complete = CompleteAttrs(*op, run, &blob);
+    if (!complete.ok()) [[unlikely]] return complete.status();
+    attrs = *complete;
+    if (IsRandom(*op)) [[unlikely]]
+      if (absl::Status s = ResolveRandom(*op, run, &*blob); !s.ok()) return s;
   }
   Count(kCounterOps);
 
@@ -573,31 +594,20 @@ absl::Status Run(const SyRun& run) {
   absl::Status status;
   if (wants_grad && !through_parts) {
     GradOff off;
-    status = Forward(*op, *attrs, run, results);
+    status = Forward(*op, attrs, run, results);
   } else if (wants_grad && op->spec->composite) {
-    absl::StatusOr<SyDevice*> device = DeviceOf(*op, run);
-    if (!device.ok()) return device.status();
-    Materialized m;
-    if (status = Materialize(*op, run, *device, &m); status.ok())
-      status = RunComposite(*op, Attrs(op, *attrs), *device, run, m.in.data(), results);
+    status = RunParts(*op, attrs, run, results);
   } else {
-    status = Forward(*op, *attrs, run, results);
+    status = Forward(*op, attrs, run, results);
   }
-  if (status.code() == absl::StatusCode::kUnimplemented) [[unlikely]] {
-    absl::StatusOr<SyDevice*> device = DeviceOf(*op, run);
-    if (device.ok()) {
-      GradOff off;
-      SyRun with_attrs = run;
-      with_attrs.attrs = *attrs;
-      with_attrs.attrs_size = op->attrs_size;
-      status = RunFallback(*op, with_attrs, *device, status, results);
-    }
+  if (!status.ok()) [[unlikely]] {
+    if (status.code() == absl::StatusCode::kUnimplemented) status = FallBack(*op, attrs, run, status, results);
+    if (!status.ok()) return status;
   }
-  if (!status.ok()) [[unlikely]] return status;
   for (int i = 0; i < run.out_count; ++i)
     if (run.out[i]) run.out[i]->storage->BumpVersion(op->id);
   if (wants_grad && !through_parts) {
-    Record(*op, *attrs, run, results);
+    Record(*op, attrs, run, results);
   } else if (in_place) {
     NoteWritten(run);
   }

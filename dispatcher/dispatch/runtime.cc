@@ -118,11 +118,9 @@ void Log(int level, std::string_view text) {
     std::fprintf(stderr, "switchyard: %s\n", line.c_str());
 }
 
-uint64_t NextCallId() {
-  uint64_t& next = Mine().next_call;
+uint64_t TakeCallIds() {
   static std::atomic<uint64_t> blocks{0};
-  if ((next & 0xffff) == 0) next = blocks.fetch_add(1) << 16;
-  return ++next;
+  return blocks.fetch_add(1) << 16;
 }
 
 // ---- options

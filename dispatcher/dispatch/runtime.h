@@ -47,7 +47,12 @@ inline std::atomic<int64_t> counters[kCounterCount];
 inline void Count(Counter c) {
   counters[c].store(counters[c].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
-uint64_t NextCallId();
+uint64_t TakeCallIds();  // a block of 65,536, of which this is the one before the first
+inline uint64_t NextCallId() {
+  uint64_t& next = Mine().next_call;
+  if ((next & 0xffff) == 0) [[unlikely]] next = TakeCallIds();
+  return ++next;
+}
 
 // ---- options
 

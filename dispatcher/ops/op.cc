@@ -12,12 +12,12 @@
 #include "dispatcher/dispatch/runtime.h"
 
 namespace sy {
+
+std::atomic<Op*> ops_by_id[kMaxOps];
+
 namespace {
 
-constexpr int kMaxOps = 4096;
-
 struct Registry {
-  std::atomic<Op*> ops[kMaxOps] = {};
   std::atomic<int32_t> count{0};
   std::mutex mutex;
   absl::flat_hash_map<std::string, int32_t> by_name;  // guarded by mutex
@@ -92,20 +92,22 @@ Op* FromRow(const OpSpec& row) {
 
 void Add(Registry* r, Op* op) {
   op->id = r->count.load();
-  r->ops[op->id].store(op, std::memory_order_release);
+  ops_by_id[op->id].store(op, std::memory_order_release);
   r->by_name[op->name] = op->id;
   r->count.store(op->id + 1, std::memory_order_release);
 }
 
-Registry& GetRegistry() {
-  static Registry* registry = [] {
-    auto* r = new Registry;
-    for (std::span<const OpSpec> family :
-         {PointwiseRows(), ActivationRows(), CreationRows(), ViewRows(), MovementRows(), ReduceRows(), IndexRows(),
-          LinalgRows(), ConvRows(), NormRows(), LossRows(), OptimRows()})
-      for (const OpSpec& row : family) Add(r, FromRow(row));
-    return r;
-  }();
+Registry* MakeRegistry() {
+  auto* r = new Registry;
+  for (std::span<const OpSpec> family :
+       {PointwiseRows(), ActivationRows(), CreationRows(), ViewRows(), MovementRows(), ReduceRows(), IndexRows(),
+        LinalgRows(), ConvRows(), NormRows(), LossRows(), OptimRows()})
+    for (const OpSpec& row : family) Add(r, FromRow(row));
+  return r;
+}
+
+inline Registry& GetRegistry() {
+  static Registry* registry = MakeRegistry();
   return *registry;
 }
 
@@ -115,16 +117,9 @@ const Op* FindOp(std::string_view name) {
   Registry& r = GetRegistry();
   std::lock_guard<std::mutex> lock(r.mutex);
   auto it = r.by_name.find(absl::string_view(name.data(), name.size()));
-  return it == r.by_name.end() ? nullptr : r.ops[it->second].load();
+  return it == r.by_name.end() ? nullptr : ops_by_id[it->second].load();
 }
 
-Op* MutableOpAt(int32_t id) {
-  Registry& r = GetRegistry();
-  if (id < 0 || id >= r.count.load(std::memory_order_acquire)) return nullptr;
-  Op* op = r.ops[id].load(std::memory_order_acquire);
-  return op->retired.load(std::memory_order_relaxed) ? nullptr : op;
-}
-const Op* OpAt(int32_t id) { return MutableOpAt(id); }
 int32_t OpCountTotal() { return GetRegistry().count.load(); }
 
 std::string NearestOp(std::string_view name) {
@@ -168,7 +163,7 @@ absl::StatusOr<Op*> AddPluginOp(PluginInstance* plugin, const SyOpSpec& spec) {
 void RetireOp(int32_t id) {
   Registry& r = GetRegistry();
   std::lock_guard<std::mutex> lock(r.mutex);
-  Op* op = r.ops[id].load();
+  Op* op = ops_by_id[id].load();
   op->retired.store(true);
   r.by_name.erase(op->name);
 }

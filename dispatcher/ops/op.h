@@ -249,10 +249,15 @@ struct Op {
   std::mutex mutex;
 };
 
-// Registry. Ids never change; ops are never destroyed.
+// Registry. Ids never change; ops are never destroyed. The table by id is empty until something else is asked.
 const Op* FindOp(std::string_view name);      // null: none
-const Op* OpAt(int32_t id);                   // null: none
-Op* MutableOpAt(int32_t id);
+inline constexpr int32_t kMaxOps = 4096;
+extern std::atomic<Op*> ops_by_id[kMaxOps];
+inline Op* MutableOpAt(int32_t id) {           // null: none
+  Op* op = id >= 0 && id < kMaxOps ? ops_by_id[id].load(std::memory_order_acquire) : nullptr;
+  return op && !op->retired.load(std::memory_order_relaxed) ? op : nullptr;
+}
+inline const Op* OpAt(int32_t id) { return MutableOpAt(id); }
 int32_t OpCountTotal();
 absl::StatusOr<Op*> AddPluginOp(PluginInstance* plugin, const SyOpSpec& spec);
 // Frees the name of a plugin's op; its number stays taken.

@@ -46,10 +46,6 @@ int64_t CountOf(const int64_t* shape, int32_t rank) {
   return zero ? 0 : count;
 }
 
-bool SameShape(const SyView& a, const SyView& b) {
-  return a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
-}
-
 bool SameView(const SyView& a, const SyView& b) {
   if (a.memory.handle != b.memory.handle || a.offset != b.offset || a.dtype != b.dtype || !SameShape(a, b))
     return false;

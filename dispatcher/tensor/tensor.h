@@ -55,10 +55,15 @@ void CopyView(SyView* to, const SyView& from);  // the part in use, and zeros in
 bool IsContiguous(const SyView& view);
 void SetContiguousStrides(SyView* view);
 int64_t CountOf(const int64_t* shape, int32_t rank);  // -1 when it overflows
-bool SameShape(const SyView& a, const SyView& b);
 bool SameView(const SyView& a, const SyView& b);      // the same elements in the same order
 bool MayOverlap(const SyView& a, const SyView& b);    // conservative: compares byte ranges
 bool SelfOverlaps(const SyView& view);                // conservative
+inline bool SameShape(const SyView& a, const SyView& b) {
+  if (a.rank != b.rank) return false;
+  for (int32_t d = 0; d < a.rank; ++d)
+    if (a.shape[d] != b.shape[d]) return false;
+  return true;
+}
 // Sets count, bytes, flags, data from the rest.
 void FinishView(SyView* view, int64_t alignment);
 // Says whether the view is contiguous after its shape or strides were changed.
