@@ -15,59 +15,31 @@ constexpr int64_t kFlopsPerTask = 2 << 20;
 
 int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// Four rows of four f32 turned into four columns.
-using Four = float __attribute__((vector_size(16)));
-inline void Transpose4(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
-  Four r[4];
-  for (int i = 0; i < 4; ++i) std::memcpy(&r[i], from + i * from_stride, sizeof r[i]);
-  const Four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  const Four c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  const Four t[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
-                     __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
-  for (int i = 0; i < 4; ++i) std::memcpy(to + i * to_stride, &t[i], sizeof t[i]);
-}
-
-// to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
+// `rows` rows of A, interleaved by the tile's so that one k is contiguous. What the last panel lacks is not read.
 template <typename T>
-void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, int64_t to_stride) {
-  int64_t i = 0;
-  if constexpr (sizeof(T) == 4) {
-    for (; i + 4 <= count; i += 4) {
-      int64_t p = 0;
-      for (; p + 4 <= k; p += 4) Transpose4(from + i * from_stride + p, from_stride, to + p * to_stride + i, to_stride);
-      for (; p < k; ++p)
-        for (int64_t l = i; l < i + 4; ++l) to[p * to_stride + l] = from[l * from_stride + p];
-    }
-  }
-  for (; i < count; ++i)
-    for (int64_t p = 0; p < k; ++p) to[p * to_stride + i] = from[i * from_stride + p];
-}
-
-// `rows` rows of A, interleaved by `tile` so that one k is contiguous; missing rows are zero.
-template <typename T>
-void PackA(Matrix<const T> a, int64_t rows, int64_t k, int tile, T* to) {
-  for (int64_t i0 = 0; i0 < rows; i0 += tile) {
-    const int64_t used = std::min<int64_t>(tile, rows - i0);
+void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t rows, int64_t k, T* to) {
+  const int64_t tile = t.rows;
+  for (int64_t i0 = 0; i0 < rows; i0 += tile, to += k * tile) {
+    const int64_t used = std::min(tile, rows - i0);
     const T* from = a.data + i0 * a.row_stride;
-    if (a.row_stride == 1 && used == tile) {
-      for (int64_t p = 0; p < k; ++p) std::copy_n(from + p * a.column_stride, tile, to + p * tile);
-    } else if (a.column_stride == 1 && used == tile) {
-      Turn(from, a.row_stride, tile, k, to, tile);
+    if (a.row_stride == 1) {
+      for (int64_t p = 0; p < k; ++p) std::copy_n(from + p * a.column_stride, used, to + p * tile);
+    } else if (a.column_stride == 1) {
+      t.turn(from, a.row_stride, used, k, to, tile);
     } else {
-      if (used < tile) std::fill_n(to, k * tile, T(0));
       for (int64_t i = 0; i < used; ++i)
         for (int64_t p = 0; p < k; ++p) to[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
     }
-    to += k * tile;
   }
 }
 
 // Panels [begin, end) of `tile` columns of B; missing columns are zero.
 template <typename T>
-void PackB(Matrix<const T> b, int64_t n, int64_t k, int tile, int64_t begin, int64_t end, T* to) {
+void PackB(const GemmTile<T>& t, Matrix<const T> b, int64_t n, int64_t k, int64_t begin, int64_t end, T* to) {
+  const int64_t tile = t.columns;
   for (int64_t j0 = begin; j0 < end; ++j0) {
     T* panel = to + j0 * k * tile;
-    const int64_t used = std::min<int64_t>(tile, n - j0 * tile);
+    const int64_t used = std::min(tile, n - j0 * tile);
     const T* from = b.data + j0 * tile * b.column_stride;
     if (b.column_stride == 1) {
       for (int64_t p = 0; p < k; ++p) {
@@ -77,7 +49,7 @@ void PackB(Matrix<const T> b, int64_t n, int64_t k, int tile, int64_t begin, int
     } else {
       if (used < tile) std::fill_n(panel, k * tile, T(0));
       if (b.row_stride == 1) {
-        Turn(from, b.column_stride, used, k, panel, tile);
+        t.turn(from, b.column_stride, used, k, panel, tile);
       } else {
         for (int64_t j = 0; j < used; ++j)
           for (int64_t p = 0; p < k; ++p) panel[p * tile + j] = from[p * b.row_stride + j * b.column_stride];
@@ -104,6 +76,18 @@ class PackMemory {
   char* data_;
   alignas(64) char stack_[kStackBytes];
 };
+
+template <typename T>
+void CopyPart(Matrix<T> from, Matrix<T> to, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* x = from.data + r * from.row_stride;
+    T* y = to.data + r * to.row_stride;
+    if (from.column_stride == 1 && to.column_stride == 1)
+      std::copy_n(x, columns, y);
+    else
+      for (int64_t s = 0; s < columns; ++s) y[s * to.column_stride] = x[s * from.column_stride];
+  }
+}
 
 template <typename T>
 struct Block {
@@ -134,15 +118,13 @@ struct Block {
     }
     // Edges and strided results go by way of a full tile.
     alignas(64) T full[12 * 32];
-    if (accumulate)
-      for (int64_t r = 0; r < used_rows; ++r)
-        for (int64_t s = 0; s < columns; ++s)
-          full[r * columns + s] =
-              s < used_columns ? to[r * c.row_stride + s * c.column_stride] : T(0);
+    const Matrix<T> whole = {full, columns, 1}, part = {to, c.row_stride, c.column_stride};
+    if (accumulate) {
+      std::fill_n(full, rows * columns, T(0));  // what is not used is computed all the same
+      CopyPart<T>(part, whole, used_rows, used_columns);
+    }
     tile->run(k, static_cast<int>(used_rows), panel_a, from_b, step_b, full, columns, accumulate);
-    for (int64_t r = 0; r < used_rows; ++r)
-      for (int64_t s = 0; s < used_columns; ++s)
-        to[r * c.row_stride + s * c.column_stride] = full[r * columns + s];
+    CopyPart<T>(whole, part, used_rows, used_columns);
   }
 
   void Task(int64_t t) const {
@@ -182,14 +164,23 @@ void RunBlock(const SyHost* host, Block<T>& block) {
       &block);
 }
 
+// B is read where it is if its rows are dense, and either there are too few rows of A for packing to pay, or B is in
+// the first-level cache anyway.
+template <typename T>
+bool IsDirect(const GemmTile<T>& tile, int64_t m, int64_t k, Matrix<const T> b) {
+  constexpr int64_t kNearBytes = 24 << 10;
+  return b.column_stride == 1 &&
+         (m <= 4 * tile.rows || k * b.row_stride * static_cast<int64_t>(sizeof(T)) <= kNearBytes);
+}
+
 template <typename T>
 bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
          Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
-  const int64_t block_k = std::min(k, kBlockK), block_m = std::min(m, kBlockM),
+  // Blocks of k of one size: a short last one would load and store C for little.
+  const int64_t blocks_k = std::max<int64_t>(1, (k + kBlockK - 1) / kBlockK),
+                block_k = (k + blocks_k - 1) / blocks_k, block_m = std::min(m, kBlockM),
                 block_n = std::min(n, kBlockN);
-  // With few rows a panel of B is used too rarely to be worth packing where its rows are dense
-  // already.
-  const bool direct = b.column_stride == 1 && m <= 4 * tile.rows;
+  const bool direct = IsDirect(tile, m, k, b);
   const int64_t a_elements = RoundUp(block_m, tile.rows) * block_k;
   const int64_t b_elements = (direct ? tile.columns : RoundUp(block_n, tile.columns)) * block_k;
   PackMemory memory(host, (a_elements + b_elements) * static_cast<int64_t>(sizeof(T)) + 64);
@@ -206,15 +197,15 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
       const T* tail = nullptr;
       if (!direct) {
         struct Context {
+          const GemmTile<T>& tile;
           Matrix<const T> b;
           int64_t n, k;
-          int tile;
           T* to;
-        } context = {part_b, nn, kk, tile.columns, packed_b};
+        } context = {tile, part_b, nn, kk, packed_b};
         const int64_t grain = std::max<int64_t>(1, (64 << 10) / (kk * tile.columns));
         const auto pack = [](void* p, int64_t begin, int64_t end) {
           const auto* x = static_cast<const Context*>(p);
-          PackB(x->b, x->n, x->k, x->tile, begin, end, x->to);
+          PackB(x->tile, x->b, x->n, x->k, begin, end, x->to);
         };
         if (column_panels <= grain)
           pack(&context, 0, column_panels);
@@ -223,13 +214,13 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
       } else if (nn % tile.columns) {
         const int64_t last = column_panels - 1;
         const Matrix<const T> edge = {part_b.data + last * tile.columns, b.row_stride, 1};
-        PackB(edge, nn - last * tile.columns, kk, tile.columns, 0, 1, packed_b);
+        PackB(tile, edge, nn - last * tile.columns, kk, 0, 1, packed_b);
         tail = packed_b;
       }
       for (int64_t m0 = 0; m0 < m; m0 += block_m) {
         const int64_t mm = std::min(block_m, m - m0);
-        PackA<T>({a.data + m0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride},
-                 mm, kk, tile.rows, packed_a);
+        PackA<T>(tile, {a.data + m0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride},
+                 mm, kk, packed_a);
         Block<T> block = {
             &tile,
             mm,
@@ -260,16 +251,15 @@ bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, i
             Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
   // In cycles, about: copies move a few elements each, transposes less, a tile takes a cycle or two for each
   // of its rows and each k, whether its columns are used or not.
-  const auto cost = [&](int64_t rows, int64_t columns, bool turn_a, bool dense_b, bool dense_c) {
-    const double r = static_cast<double>(rows), c = static_cast<double>(columns), kk = static_cast<double>(k);
-    const bool direct = dense_b && rows <= 4 * tile.rows;
-    const double pack_b = direct ? 0 : c * kk * (dense_b ? 0.15 : 0.4);
-    const double pack_a = r * kk * (turn_a ? 0.4 : 0.2);
+  const auto cost = [&](int64_t rows, int64_t columns, Matrix<const T> left, Matrix<const T> right, Matrix<T> to) {
+    const double r = static_cast<double>(rows), cc = static_cast<double>(columns), kk = static_cast<double>(k);
+    const double pack_b = IsDirect(tile, rows, k, right) ? 0 : cc * kk * (right.column_stride == 1 ? 0.15 : 0.4);
+    const double pack_a = r * kk * (left.row_stride == 1 ? 0.2 : 0.4);
     const double tiles = static_cast<double>(RoundUp(columns, tile.columns) / tile.columns);
-    return pack_a + pack_b + (dense_c ? 0 : r * c) + 1.5 * r * kk * tiles;
+    return pack_a + pack_b + (to.column_stride == 1 ? 0 : r * cc) + 1.5 * r * kk * tiles;
   };
-  const double plain = cost(m, n, a.row_stride != 1, b.column_stride == 1, c.column_stride == 1);
-  const double turned = cost(n, m, b.column_stride != 1, a.row_stride == 1, c.row_stride == 1);
+  const double plain = cost(m, n, a, b, c);
+  const double turned = cost(n, m, b.Transposed(), a.Transposed(), c.Transposed());
   if (turned < plain)
     return Run<T>(host, tile, n, m, k, b.Transposed(), a.Transposed(), c.Transposed());
   return Run<T>(host, tile, m, n, k, a, b, c);

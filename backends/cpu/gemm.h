@@ -34,6 +34,9 @@ struct GemmTile {
   // computed and stored.
   void (*run)(int64_t k, int used_rows, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc,
               bool accumulate);
+  // to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
+  void (*turn)(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to,
+               int64_t to_stride);
 };
 const GemmTile<float>& TileF32(Isa isa);
 const GemmTile<double>& TileF64(Isa isa);

@@ -70,16 +70,74 @@ void RunRows(int64_t k, int used, const T* a, const T* b, int64_t ldb, T* c, int
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Of the four rows i, i + 4, i + 8 ... one 128-bit piece each, as many as a vector has.
+template <class D>
+HWY_INLINE hn::Vec<D> Pieces(D d, const float* from, int64_t stride) {
+  if constexpr (hn::MaxLanes(d) <= 4) {
+    return hn::LoadU(d, from);
+  } else {
+    const hn::Half<D> half;
+    return hn::Combine(d, Pieces(half, from + hn::MaxLanes(half) * stride, stride),
+                       Pieces(half, from, stride));
+  }
+}
+
+// Turns rows [i, count), as many at a time as a vector has lanes, the rest by smaller vectors: each piece is a
+// row of a 4x4 transpose, and whole vectors are stored.
+template <class D>
+HWY_INLINE int64_t TurnRows(D d, int64_t i, const float* from, int64_t from_stride, int64_t count,
+                            int64_t k, float* to, int64_t to_stride) {
+  constexpr int64_t kLanes = hn::MaxLanes(D());
+  const hn::Repartition<uint64_t, D> wide;
+  for (; i + kLanes <= count; i += kLanes) {
+    const float* x = from + i * from_stride;
+    float* y = to + i;
+    int64_t p = 0;
+    for (; p + 4 <= k; p += 4, y += 4 * to_stride) {
+      const auto r0 = Pieces(d, x + p, from_stride),
+                 r1 = Pieces(d, x + p + from_stride, from_stride),
+                 r2 = Pieces(d, x + p + 2 * from_stride, from_stride),
+                 r3 = Pieces(d, x + p + 3 * from_stride, from_stride);
+      const auto a = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)),
+                 b = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)),
+                 c = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1)),
+                 e = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, a, b)), d, y);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, a, b)), d, y + to_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, c, e)), d, y + 2 * to_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, c, e)), d, y + 3 * to_stride);
+    }
+    for (; p < k; ++p, y += to_stride)
+      for (int64_t l = 0; l < kLanes; ++l) y[l] = x[l * from_stride + p];
+  }
+  if constexpr (kLanes > 4)
+    i = TurnRows(hn::Half<D>(), i, from, from_stride, count, k, to, to_stride);
+  return i;
+}
+#endif
+
+template <typename T>
+void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, int64_t to_stride) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (sizeof(T) == 4)
+    i = TurnRows(hn::ScalableTag<T>(), i, from, from_stride, count, k, to, to_stride);
+#endif
+  for (; i < count; ++i)
+    for (int64_t p = 0; p < k; ++p) to[p * to_stride + i] = from[i * from_stride + p];
+}
+
 const GemmTile<float>* Float() {
   static constexpr GemmTile<float> tile = {
       kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
-      RunRows<float, kTileRows>};
+      RunRows<float, kTileRows>, Turn<float>};
   return &tile;
 }
 const GemmTile<double>* Double() {
   static constexpr GemmTile<double> tile = {
       kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
-      RunRows<double, kTileRows>};
+      RunRows<double, kTileRows>, Turn<double>};
   return &tile;
 }
 
