@@ -133,7 +133,7 @@ absl::StatusOr<SyDevice*> DeviceOf(const Op& op, const SyRun& run) {
 absl::Status RunView(const Op& op, const Attrs& attrs, const SyRun& run, SyTensor** out) {
   const SyTensor* x = run.in[0];
   if (x->IsNumber()) return absl::InvalidArgumentError(absl::StrCat(op.name, ": a number has no shape to view"));
-  std::vector<SyView> views(1);
+  absl::InlinedVector<SyView, 1> views(1);
   CopyView(&views[0], x->view);
   ViewArgs args{op, x, attrs, &views};
   if (absl::Status s = op.spec->view(args); !s.ok()) return s;

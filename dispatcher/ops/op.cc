@@ -219,18 +219,18 @@ void AttrBlob::Own(SyText* text) {
   owned_.push_back(std::move(copy));
 }
 
-AttrBlob::AttrBlob(const Op* op, const void* data) : op_(op), bytes_(new char[op->attrs_size + 8]) {
-  std::memcpy(bytes_.get(), data, op->attrs_size);
+AttrBlob::AttrBlob(const Op* op, const void* data) : op_(op), words_((op->attrs_size + 7) / 8) {
+  std::memcpy(words_.data(), data, op->attrs_size);
   for (const SyAttrSpec& a : op->attrs) {
-    if (a.type == SY_ATTR_INTS) Own(reinterpret_cast<SyInts*>(bytes_.get() + a.offset));
-    if (a.type == SY_ATTR_TEXT) Own(reinterpret_cast<SyText*>(bytes_.get() + a.offset));
+    if (a.type == SY_ATTR_INTS) Own(reinterpret_cast<SyInts*>(&words_[a.offset / 8]));
+    if (a.type == SY_ATTR_TEXT) Own(reinterpret_cast<SyText*>(&words_[a.offset / 8]));
   }
 }
 AttrBlob::AttrBlob(const Op* op) : AttrBlob(op, op->defaults.get()) {}
 
 char* AttrBlob::Find(std::string_view name) {
   for (const SyAttrSpec& a : op_->attrs)
-    if (name == a.name) return bytes_.get() + a.offset;
+    if (name == a.name) return reinterpret_cast<char*>(&words_[a.offset / 8]);
   assert(false && "no such attribute");
   return nullptr;
 }

@@ -78,16 +78,16 @@ class AttrBlob {
   AttrBlob& Set(std::string_view name, bool value) { return Set(name, int64_t{value}); }
   AttrBlob& Set(std::string_view name, std::span<const int64_t> value);
   AttrBlob& Set(std::string_view name, std::string_view value);
-  const void* data() const { return bytes_.get(); }
-  Attrs view() const { return Attrs(op_, bytes_.get()); }
+  const void* data() const { return words_.data(); }
+  Attrs view() const { return Attrs(op_, words_.data()); }
 
  private:
   char* Find(std::string_view name);
   void Own(SyInts* list);
   void Own(SyText* text);
   const Op* op_ = nullptr;
-  std::unique_ptr<char[]> bytes_;
-  std::vector<std::unique_ptr<char[]>> owned_;
+  absl::InlinedVector<uint64_t, 6> words_;
+  absl::InlinedVector<std::unique_ptr<char[]>, 1> owned_;  // lists and texts
 };
 
 // ---- what a row's functions see
@@ -121,7 +121,7 @@ struct ViewArgs {
   const Op& op;
   const SyTensor* x;
   Attrs attrs;
-  std::vector<SyView>* out;  // one, to be changed; or any number
+  absl::InlinedVector<SyView, 1>* out;  // one, to be changed; or any number
   absl::Status Error(std::string_view what) const;
 };
 using ViewFn = absl::Status (*)(ViewArgs& a);

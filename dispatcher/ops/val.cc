@@ -28,10 +28,11 @@ bool Ready(std::span<const Val> in, const Op& op) {
   return true;
 }
 
-Vals RunVals(const Op& op, std::span<const Val> in, int out_count, const AttrBlob* attrs, SyDevice* device, int type) {
-  Vals out(static_cast<size_t>(out_count));
-  if (!Ready(in, op)) return out;
-  absl::InlinedVector<SyTensor*, 8> raw, results(static_cast<size_t>(out_count), nullptr);
+// Leaves `out` empty where it fails.
+void RunVals(const Op& op, std::span<const Val> in, const AttrBlob* attrs, SyDevice* device, int type,
+             std::span<Val> out) {
+  if (!Ready(in, op)) return;
+  absl::InlinedVector<SyTensor*, 8> raw, results(out.size(), nullptr);
   for (const Val& v : in) raw.push_back(v.get());
   SyRun run{};
   run.size = sizeof run;
@@ -39,31 +40,36 @@ Vals RunVals(const Op& op, std::span<const Val> in, int out_count, const AttrBlo
   run.in = raw.data();
   run.in_count = static_cast<int32_t>(raw.size());
   run.out = results.data();
-  run.out_count = out_count;
+  run.out_count = static_cast<int32_t>(out.size());
   run.attrs = attrs ? attrs->data() : nullptr;
   run.attrs_size = attrs ? op.attrs_size : 0;
   run.device = device;
   run.dtype = DtypeOf(type);
   if (absl::Status s = Run(run); !s.ok()) {
     ErrorScope::Fail(std::move(s));
-    return out;
+    return;
   }
   for (size_t i = 0; i < out.size(); ++i) out[i] = Val(TensorRef::Take(results[i]));
-  return out;
 }
 
 Val One(const Op& op, std::initializer_list<Val> in, const AttrBlob* attrs = nullptr) {
-  return std::move(RunVals(op, {in.begin(), in.size()}, 1, attrs, nullptr, 0)[0]);
+  Val out;
+  RunVals(op, {in.begin(), in.size()}, attrs, nullptr, 0, {&out, 1});
+  return out;
 }
 
 }  // namespace
 
 Val Call(const Op& op, std::initializer_list<Val> in, const AttrBlob* attrs) { return One(op, in, attrs); }
 Vals CallMany(const Op& op, std::span<const Val> in, int out_count, const AttrBlob* attrs) {
-  return RunVals(op, in, out_count, attrs, nullptr, 0);
+  Vals out(static_cast<size_t>(out_count));
+  RunVals(op, in, attrs, nullptr, 0, out);
+  return out;
 }
 Val Make(const Op& op, SyDevice* device, int type, const AttrBlob& attrs, std::span<const Val> in) {
-  return std::move(RunVals(op, in, 1, &attrs, device, type)[0]);
+  Val out;
+  RunVals(op, in, &attrs, device, type, {&out, 1});
+  return out;
 }
 
 // Numbers among themselves stay numbers: as tensors they would be f32 on the default device.
@@ -104,11 +110,13 @@ Val CastTo(const Val& x, int type) {
 Val SumTo(const Val& x, Dims shape) {
   if (!x) return x;
   const int lead = x.rank() - static_cast<int>(shape.size());
-  std::vector<int64_t> dims;
+  absl::InlinedVector<int64_t, 4> dims;
   for (int d = 0; d < x.rank(); ++d)
     if (d < lead || (shape[static_cast<size_t>(d - lead)] == 1 && x.size(d) != 1)) dims.push_back(d);
-  Val y = dims.empty() ? x : Sum(x, dims, true);
-  return y && lead > 0 ? Reshape(y, shape) : y;
+  if (dims.empty()) return x;
+  const bool only_lead = static_cast<int>(dims.size()) == lead;  // those go, and nothing else changes
+  Val y = Sum(x, dims, !only_lead);
+  return y && lead > 0 && !only_lead ? Reshape(y, shape) : y;
 }
 
 namespace {
