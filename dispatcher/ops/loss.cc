@@ -35,39 +35,42 @@ bool CheckClasses(const OpArgs& a) {
   return fits;
 }
 
-// -log p of the target class, 0 where the target is ignored; and the number of targets that count.
+// -log p of the target class, 0 where the target is ignored, with the channel axis kept at size 1; and, with that
+// axis too, which targets count.
 struct Picked {
   Val loss, kept;
 };
-Picked Pick(const OpArgs& a, const Val& log_p) {
-  const int channel = log_p.rank() == 1 ? 0 : 1;
-  const Val ignored = EqualTo(a[1], Val(static_cast<int>(a.attrs.Int("ignore_index"))));
-  const Val safe = CastTo(Where(ignored, Val(0), a[1]), SY_T_I64);
-  const Val chosen = Squeeze(Gather(log_p, channel, Unsqueeze(safe, channel)), channel);
-  return {Where(ignored, Val(0.0), -chosen), CastTo(Unary("logical_not", ignored), log_p.type())};
+Picked Pick(const OpArgs& a, const Val& log_p, int channel) {
+  const Val target = Unsqueeze(a[1], channel);
+  const Val ignored = EqualTo(target, Val(static_cast<int>(a.attrs.Int("ignore_index"))));
+  const Val safe = CastTo(Where(ignored, Val(0), target), SY_T_I64);
+  return {Where(ignored, Val(0.0), -Gather(log_p, channel, safe)), Call(OpOf<"logical_not">(), {ignored})};
+}
+
+Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
+  if (a.attrs.Text("reduction") == "mean") return {SumAll(p.loss) / SumAll(p.kept)};
+  return {Reduced(a, Squeeze(p.loss, channel))};
 }
 
 Vals NllLoss(const OpArgs& a) {
   if (!CheckClasses(a)) return {Val()};
-  const Picked p = Pick(a, a[0]);
-  if (a.attrs.Text("reduction") == "mean") return {SumAll(p.loss) / SumAll(p.kept)};
-  return {Reduced(a, p.loss)};
+  const int channel = a[0].rank() == 1 ? 0 : 1;
+  return Reduced(a, Pick(a, a[0], channel), channel);
 }
 
 Vals CrossEntropy(const OpArgs& a) {
   if (!CheckClasses(a)) return {Val()};
+  const int channel = a[0].rank() == 1 ? 0 : 1;
   AttrBlob along(&OpOf<"log_softmax">());
-  along.Set("dim", a[0].rank() == 1 ? 0 : 1);
+  along.Set("dim", channel);
   const Val log_p = Call(OpOf<"log_softmax">(), {a[0]}, &along);
   if (!log_p) return {Val()};
-  const Picked p = Pick(a, log_p);
-  Val loss = p.loss;
+  Picked p = Pick(a, log_p, channel);
   if (const double e = a.attrs.Float("label_smoothing"); e != 0) {
-    const int64_t dims[] = {a[0].rank() == 1 ? 0 : 1};
-    loss = loss * Val(1 - e) - Mean(log_p, dims, false) * p.kept * Val(e);
+    const int64_t dims[] = {channel};
+    p.loss = p.loss * Val(1 - e) - Mean(log_p, dims, true) * p.kept * Val(e);
   }
-  if (a.attrs.Text("reduction") == "mean") return {SumAll(loss) / SumAll(p.kept)};
-  return {Reduced(a, loss)};
+  return Reduced(a, p, channel);
 }
 
 // Targets that count.
