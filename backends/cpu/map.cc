@@ -17,7 +17,7 @@ bool AllContiguous(const SyCall& call) {
 
 // A call of one step on dense arrays: no tiles, no places. A constant is read where it stands, or
 // repeated in a buffer where the step wants an array.
-constexpr int64_t kSmall = 256;
+constexpr int64_t kSmall = 1024;
 
 void RunSmall(const SyCall& call, const Program& program) {
   const Step& step = program.steps[0];
