@@ -7,28 +7,43 @@
 namespace sy::cpu {
 namespace {
 
-constexpr int64_t kBlockK = 256;   // of k: a panel of B stays in the first-level cache
-constexpr int64_t kBlockN = 2048;  // of n: packed B of a block stays in the second or third level
-constexpr int64_t kBlockM = 192;  // of m: a multiple of every tile's rows
+// A tile reads a panel of A and one of B for all of its FMAs, and C once for each block of k: long blocks pay,
+// though the panels then come from the second-level cache.
+constexpr int64_t kBlockK = 1024;
+constexpr int64_t kBlockN = 1024;  // packed B of a block stays in the third level
+constexpr int64_t kBlockM = 96;    // packed A stays in the second level; a multiple of every tile's rows
 constexpr int64_t kStackBytes = 48 << 10;
 constexpr int64_t kFlopsPerTask = 2 << 20;
 
 int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+// Panels of so many elements that are worth a thread.
+int64_t PackGrain(int64_t elements) { return std::max<int64_t>(1, (64 << 10) / elements); }
 
-// `rows` rows of A, interleaved by the tile's so that one k is contiguous. What the last panel lacks is not read.
+// body(begin, end) over [0, count), on the host's threads where there is more than `grain`.
+template <typename Body>
+void Spread(const SyHost* host, int64_t count, int64_t grain, Body body) {
+  if (count <= grain) return body(0, count);
+  host->parallel_for(
+      count, grain,
+      [](void* context, int64_t begin, int64_t end) { (*static_cast<Body*>(context))(begin, end); }, &body);
+}
+
+// Panels [begin, end) of A: the tile's rows, interleaved so that one k is contiguous. What the last panel lacks is
+// not read.
 template <typename T>
-void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t rows, int64_t k, T* to) {
+void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t m, int64_t k, int64_t begin, int64_t end, T* to) {
   const int64_t tile = t.rows;
-  for (int64_t i0 = 0; i0 < rows; i0 += tile, to += k * tile) {
-    const int64_t used = std::min(tile, rows - i0);
-    const T* from = a.data + i0 * a.row_stride;
+  for (int64_t i0 = begin; i0 < end; ++i0) {
+    T* panel = to + i0 * k * tile;
+    const int64_t used = std::min(tile, m - i0 * tile);
+    const T* from = a.data + i0 * tile * a.row_stride;
     if (a.row_stride == 1) {
-      for (int64_t p = 0; p < k; ++p) std::copy_n(from + p * a.column_stride, used, to + p * tile);
+      for (int64_t p = 0; p < k; ++p) std::copy_n(from + p * a.column_stride, used, panel + p * tile);
     } else if (a.column_stride == 1) {
-      t.turn(from, a.row_stride, used, k, to, tile);
+      t.turn(from, a.row_stride, used, k, panel, tile);
     } else {
       for (int64_t i = 0; i < used; ++i)
-        for (int64_t p = 0; p < k; ++p) to[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
+        for (int64_t p = 0; p < k; ++p) panel[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
     }
   }
 }
@@ -155,13 +170,9 @@ void RunBlock(const SyHost* host, Block<T>& block) {
   }
   tasks = ((block.row_panels + block.rows_per_task - 1) / block.rows_per_task) *
           ((block.column_panels + block.columns_per_task - 1) / block.columns_per_task);
-  if (tasks <= 1) return block.Task(0);
-  host->parallel_for(
-      tasks, 1,
-      [](void* context, int64_t begin, int64_t end) {
-        for (int64_t t = begin; t < end; ++t) static_cast<const Block<T>*>(context)->Task(t);
-      },
-      &block);
+  Spread(host, tasks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) block.Task(t);
+  });
 }
 
 // B is read where it is if its rows are dense, and either there are too few rows of A for packing to pay, or B is in
@@ -196,21 +207,9 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
                                       b.row_stride, b.column_stride};
       const T* tail = nullptr;
       if (!direct) {
-        struct Context {
-          const GemmTile<T>& tile;
-          Matrix<const T> b;
-          int64_t n, k;
-          T* to;
-        } context = {tile, part_b, nn, kk, packed_b};
-        const int64_t grain = std::max<int64_t>(1, (64 << 10) / (kk * tile.columns));
-        const auto pack = [](void* p, int64_t begin, int64_t end) {
-          const auto* x = static_cast<const Context*>(p);
-          PackB(x->tile, x->b, x->n, x->k, begin, end, x->to);
-        };
-        if (column_panels <= grain)
-          pack(&context, 0, column_panels);
-        else
-          host->parallel_for(column_panels, grain, pack, &context);
+        Spread(host, column_panels, PackGrain(kk * tile.columns), [&](int64_t begin, int64_t end) {
+          PackB(tile, part_b, nn, kk, begin, end, packed_b);
+        });
       } else if (nn % tile.columns) {
         const int64_t last = column_panels - 1;
         const Matrix<const T> edge = {part_b.data + last * tile.columns, b.row_stride, 1};
@@ -219,8 +218,12 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
       }
       for (int64_t m0 = 0; m0 < m; m0 += block_m) {
         const int64_t mm = std::min(block_m, m - m0);
-        PackA<T>(tile, {a.data + m0 * a.row_stride + k0 * a.column_stride, a.row_stride, a.column_stride},
-                 mm, kk, packed_a);
+        const int64_t row_panels = (mm + tile.rows - 1) / tile.rows;
+        const Matrix<const T> part_a = {a.data + m0 * a.row_stride + k0 * a.column_stride, a.row_stride,
+                                        a.column_stride};
+        Spread(host, row_panels, PackGrain(kk * tile.rows), [&](int64_t begin, int64_t end) {
+          PackA(tile, part_a, mm, kk, begin, end, packed_a);
+        });
         Block<T> block = {
             &tile,
             mm,
@@ -233,7 +236,7 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
             tail,
             {c.data + m0 * c.row_stride + n0 * c.column_stride, c.row_stride, c.column_stride},
             k0 > 0,
-            (mm + tile.rows - 1) / tile.rows,
+            row_panels,
             column_panels,
             0,
             0};
