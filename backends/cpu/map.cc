@@ -16,14 +16,14 @@ bool AllContiguous(const SyCall& call) {
 }
 
 // A call of one step on dense arrays: no tiles, no places. A constant is read where it stands, or
-// repeated in a buffer where the step wants an array.
-constexpr int64_t kSmall = 1024;
+// repeated in a buffer where the step wants an array. False: too large for those buffers.
+constexpr int64_t kSmall = 1024, kBuffer = 256;
 
-void RunSmall(const SyCall& call, const Program& program) {
+bool RunSmall(const SyCall& call, const Program& program) {
   const Step& step = program.steps[0];
   const int64_t count = call.out[0].count;
   const void* pointers[3] = {nullptr, nullptr, nullptr};
-  alignas(64) char buffers[3][kSmall * 8];
+  alignas(64) char buffers[3][kBuffer * 8];
   for (int k = 0; k < 3; ++k) {
     const SingleOperand& operand = program.single[k];
     if (operand.kind == SingleKind::kInput) {
@@ -31,11 +31,13 @@ void RunSmall(const SyCall& call, const Program& program) {
     } else if (operand.kind == SingleKind::kScalar) {
       pointers[k] = &call.consts[operand.number];
     } else if (operand.kind == SingleKind::kArray) {
+      if (count > kBuffer) return false;
       Fill(buffers[k], &call.consts[operand.number], operand.bytes, count);
       pointers[k] = buffers[k];
     }
   }
   step.run(call.out[0].data.p, pointers[0], pointers[1], pointers[2], count);
+  return true;
 }
 
 class Map {
@@ -118,10 +120,8 @@ SyStatus RunMap(const SyCall* call) {
     const SyView& out = call->out[0];
     if (out.count == 0) return SY_OK;
     if (program->levels != 0) return call->host->fail(SY_UNIMPLEMENTED, "cpu: map: row opcodes");
-    if (out.count <= kSmall && program->is_single && AllContiguous(*call)) {
-      RunSmall(*call, *program);
+    if (out.count <= kSmall && program->is_single && AllContiguous(*call) && RunSmall(*call, *program))
       return SY_OK;
-    }
     return Map(*call, *program).Run();
   });
 }

@@ -10,8 +10,8 @@
 namespace sy {
 // The thread keeps free small blocks of the first few devices whose calls are complete when they return. A
 // pool that is abandoned moves to a new epoch, which empties these without looking at the blocks.
-ThreadBlock::PoolCache* Pool::Cache() {
-  if (device_->ordinal >= ThreadBlock::kCachedDevices || !device_->synchronous) return nullptr;
+inline ThreadBlock::PoolCache* Pool::Cache() {
+  if (device_->ordinal >= ThreadBlock::kCachedDevices || !device_->synchronous) [[unlikely]] return nullptr;
   ThreadBlock::PoolCache& c = Mine().pool_cache[device_->ordinal];
   const uint64_t epoch = epoch_.load(std::memory_order_relaxed);
   if (c.pool != this || c.epoch != epoch) [[unlikely]] {
@@ -35,10 +35,9 @@ void Pool::ReturnCached(ThreadBlock* thread) {
 }
 
 int64_t Pool::Rounded(int64_t bytes) const {
-  const int64_t unit = std::max<int64_t>(64, device_->alignment());
   const int64_t wanted = std::max<int64_t>(bytes, 1);
-  if (wanted >= kLarge) return (wanted + 4095) / 4096 * 4096;
-  return (wanted + unit - 1) / unit * unit;
+  const int64_t unit = wanted >= kLarge ? 4096 : std::max<int64_t>(64, device_->alignment());  // a power of two
+  return (wanted + unit - 1) & -unit;
 }
 
 void Pool::Count(int64_t bytes) {
