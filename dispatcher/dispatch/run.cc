@@ -578,9 +578,10 @@ absl::Status Run(const SyRun& run) {
 
   // Autograd looks before (what may be written in place) and after (what is recorded).
   const bool wants_grad = Thread().grad_mode && op->differentiable && AnyTracked(run.in, run.in_count);
-  bool in_place = false;
-  for (int i = 0; i < run.out_count; ++i) in_place |= run.out[i] != nullptr;
-  if (wants_grad || in_place)
+  bool touches_tape = false;  // a given output has a place on it, or is a number, which is refused there
+  for (int i = 0; i < run.out_count; ++i)
+    if (const SyTensor* t = run.out[i]) touches_tape |= t->meta || t->IsNumber();
+  if (wants_grad || touches_tape)
     if (absl::Status s = CheckBefore(*op, run, wants_grad); !s.ok()) return s;
 
   SyTensor* results_inline[8] = {};
@@ -608,7 +609,7 @@ absl::Status Run(const SyRun& run) {
     if (run.out[i]) run.out[i]->storage->BumpVersion(op->id);
   if (wants_grad && !through_parts) {
     Record(*op, attrs, run, results);
-  } else if (in_place) {
+  } else if (touches_tape) {
     NoteWritten(run);
   }
   for (int i = 0; i < run.out_count; ++i) run.out[i] = results[i];
