@@ -637,9 +637,9 @@ inline Tensor Tensor::t() const { return transpose(*this, -2, -1); }
 inline Tensor Tensor::contiguous() const { return sy::contiguous(*this); }
 
 inline Tensor& Tensor::InPlace(int32_t op, const Tensor& other) {
-  SyTensor* in[] = {handle_, other.handle()};
-  SyTensor* out[] = {handle_};
-  detail::RunInto(op, in, 2, nullptr, 0, out, 1);
+  SyTensor *in[] = {handle_, other.handle()}, *out[] = {handle_};
+  const SyRun run = detail::MakeRun(op, in, 2, nullptr, 0, out, 1);
+  detail::Check(sy_run(&run));
   return *this;
 }
 inline Tensor& Tensor::operator+=(const Tensor& other) {
