@@ -504,9 +504,9 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
   return absl::OkStatus();
 }
 
-absl::Status Forward(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
+// All but pointwise ops.
+[[gnu::noinline]] absl::Status RunOther(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
   const OpSpec* spec = op.spec;
-  if (spec && spec->formula) return RunPointwise(op, attr_data, run, out);
   if (spec && spec->view) return RunView(op, Attrs(&op, attr_data), run, out);
   absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
   if (!device.ok()) return device.status();
@@ -527,6 +527,10 @@ absl::Status Forward(const Op& op, const void* attr_data, const SyRun& run, SyTe
   if (status.code() == absl::StatusCode::kUnimplemented && composite)
     status = RunComposite(op, attrs, *device, run, m.in.data(), out);
   return status;
+}
+
+inline absl::Status Forward(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
+  return op.spec && op.spec->formula ? RunPointwise(op, attr_data, run, out) : RunOther(op, attr_data, run, out);
 }
 
 class GradOff {
