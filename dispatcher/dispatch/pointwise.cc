@@ -309,9 +309,14 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
     fresh->key[1] = key[1];
     entry = Insert(MutableOpAt(op.id), std::move(fresh));
     bool uniform = op.outs == 1 && in.count > 0 && in.count <= 3 && !spec.infer && !spec.bool_inputs && !spec.variant;
-    for (int i = 0; i < in.count; ++i) uniform &= in.kinds[i] == in.kinds[0] && in.kinds[0] < kNumber;
+    uint32_t numbers = 0;  // beside floats: what a number becomes depends on no value there
+    for (int i = 0; i < in.count; ++i) {
+      const bool number = in.kinds[i] == kNumber && i > 0 && common_type == in.kinds[0] && IsFloat(common_type);
+      uniform &= number || (in.kinds[i] == in.kinds[0] && in.kinds[0] < kNumber);
+      numbers |= static_cast<uint32_t>(number) << i;
+    }
     if (uniform && out_types[0] == TypeOf(shapes[0].dtype))
-      MutableOpAt(op.id)->uniform[in.kinds[0]].store(entry, std::memory_order_release);
+      MutableOpAt(op.id)->uniform[numbers >> 1][in.kinds[0]].store(entry, std::memory_order_release);
   }
 
   TensorRef made[Launch::kMaxOut];
@@ -418,33 +423,41 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
 
 }  // namespace
 
-// The plainest call, and the commonest: dense inputs of one type and shape on a device whose calls are complete
-// when they return. Everything else leaves for RunGeneral, and is marked unlikely: after a dozen tests of even odds
-// the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
+// The plainest call, and the commonest: dense inputs of one type and shape, or numbers beside floats, on a device
+// whose calls are complete when they return. Everything else leaves for RunGeneral, and is marked unlikely: after a
+// dozen tests of even odds the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
 absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
   const SyTensor* first = run.in_count > 0 ? run.in[0] : nullptr;
   if (!first || first->IsNumber()) [[unlikely]] return RunGeneral(op, attr_data, run, out);
   const SyView& v = first->view;
   SyDevice* device = first->device;
-  PointwiseEntry* entry = op.uniform[v.type].load(std::memory_order_acquire);
-  if (!entry || !device->synchronous || run.stream || v.count == 0 || entry->program->input_count != run.in_count ||
+  const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
+  if (run.in_count > 3 || !device->synchronous || run.stream || v.count == 0 || (v.flags & plain) != plain ||
       device->state.load(std::memory_order_acquire) != SyDevice::kOpen) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
-  const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
-  if ((v.flags & plain) != plain) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  const SyTensor* tensors[3] = {first};
+  int count = 1;
+  uint32_t numbers = 0;
   for (int i = 1; i < run.in_count; ++i) {
     const SyTensor* t = run.in[i];
-    if (!t || t->IsNumber() || t->device != device || t->view.type != v.type || (t->view.flags & plain) != plain ||
+    if (t && t->IsNumber()) {
+      numbers |= 1u << i;
+      continue;
+    }
+    if (!t || t->device != device || t->view.type != v.type || (t->view.flags & plain) != plain ||
         !SameShape(t->view, v)) [[unlikely]]
       return RunGeneral(op, attr_data, run, out);
+    tensors[count++] = t;
   }
+  PointwiseEntry* entry = op.uniform[numbers >> 1][v.type].load(std::memory_order_acquire);
+  if (!entry || entry->program->input_count != count) [[unlikely]] return RunGeneral(op, attr_data, run, out);
   SyTensor* target = run.out[0];
   if (target) {
     if (target->IsNumber() || target->device != device || target->view.type != entry->out_types[0] ||
         (target->view.flags & plain) != plain || !SameShape(target->view, v)) [[unlikely]]
       return RunGeneral(op, attr_data, run, out);
-    for (int i = 0; i < run.in_count; ++i)
-      if (run.in[i]->storage.get() == target->storage.get() && run.in[i]->view.offset != target->view.offset) [[unlikely]]
+    for (int i = 0; i < count; ++i)
+      if (tensors[i]->storage.get() == target->storage.get() && tensors[i]->view.offset != target->view.offset) [[unlikely]]
         return RunGeneral(op, attr_data, run, out);
   }
   const KernelTable* table = device->kernels.load(std::memory_order_acquire);
@@ -466,7 +479,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
     to->strides[0] = 1;
     std::memset(to->reserved, 0, sizeof to->reserved);
   };
-  for (int i = 0; i < run.in_count; ++i) flatten(&views[i], run.in[i]->view);
+  for (int i = 0; i < count; ++i) flatten(&views[i], tensors[i]->view);
   flatten(&views[3], target->view);
   uint64_t consts[Launch::kMaxConsts];
   if (entry->program->const_count) FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
@@ -482,7 +495,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   call.id = NextCallId();
   call.in = views;
   call.out = &views[3];
-  call.in_count = run.in_count;
+  call.in_count = count;
   call.out_count = 1;
   call.op = op.id;
   call.rev = k->fns.rev;

@@ -243,8 +243,9 @@ struct Op {
   std::atomic<bool> retired{false};          // its plugin was closed
   static constexpr int kSlots = 64;
   std::atomic<PointwiseEntry*> entries[kSlots] = {};  // open addressing by key
-  std::atomic<PointwiseEntry*> more_entries{nullptr};   // a list of those for which there was no room
-  std::atomic<PointwiseEntry*> uniform[16] = {};      // all inputs of one type, by that type
+  std::atomic<PointwiseEntry*> more_entries{nullptr};  // a list of those for which there was no room
+  // All tensors of one type, by that type; by which of inputs 1 and 2 are numbers.
+  std::atomic<PointwiseEntry*> uniform[4][16] = {};
   std::atomic<const Program*> programs[16] = {};      // of a reduction or through `row`, by type
   std::mutex mutex;
 };
