@@ -243,7 +243,8 @@ absl::Status Pass::CallPlugin(Node& node, std::span<Val> grads, std::span<const 
 }
 
 absl::Status Pass::CallRow(Node& node, std::span<Val> grads, Grads* result) {
-  std::vector<Val> in(node.in_shapes.size()), out(node.out_shapes.size());
+  absl::InlinedVector<Val, 3> in(node.in_shapes.size());
+  absl::InlinedVector<Val, 1> out(node.out_shapes.size());
   // A saved tensor that is stale is an error only where the formula needs it: it stays empty until then.
   absl::Status stale;
   for (size_t i = 0; i < node.saved.size(); ++i) {

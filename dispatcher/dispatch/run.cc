@@ -452,10 +452,9 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const Sy
 
 absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, const SyRun& run, SyTensor* const* in,
                           SyTensor** out) {
-  std::vector<SyTensor*> results(static_cast<size_t>(run.out_count), nullptr);
-  std::vector<TensorRef> owned;
+  absl::InlinedVector<TensorRef, 2> owned;
   if (op.spec) {
-    std::vector<Val> inputs;
+    absl::InlinedVector<Val, 3> inputs;
     for (int i = 0; i < run.in_count; ++i) inputs.push_back(in[i] ? Val::Share(in[i]) : Val());
     ErrorScope scope;
     OpArgs args{op, inputs, attrs, run.dtype, device};
@@ -468,6 +467,7 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
   } else {
     SyShape shapes[Launch::kMaxOut] = {};
     if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, run.out_count); !s.ok()) return s;
+    std::vector<SyTensor*> results(static_cast<size_t>(run.out_count), nullptr);
     SyOpCall call{};
     call.size = sizeof call;
     call.in_count = run.in_count;
@@ -518,7 +518,7 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
   if (spec && spec->reduce.combiner) return RunReduce(op, attrs, *device, stream, run, m.in.data(), out);
   const bool composite = spec ? spec->composite != nullptr : op.plugin_spec.composite != nullptr;
   const bool kernels = spec ? spec->infer != nullptr : op.plugin_spec.infer != nullptr;
-  absl::Status status = absl::UnimplementedError(absl::StrCat(op.name, ": no kernel"));
+  absl::Status status = absl::UnimplementedError("");  // without a text it allocates nothing
   const KernelTable* table = (*device)->kernels.load(std::memory_order_acquire);
   if (kernels && (!composite || table->Named(op.id)))
     status = RunKernels(op, attrs, *device, stream, run, m.in.data(), out);
@@ -526,6 +526,8 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
     status = RunRow(op, attrs, stream, run, m.in.data(), out);
   if (status.code() == absl::StatusCode::kUnimplemented && composite)
     status = RunComposite(op, attrs, *device, run, m.in.data(), out);
+  if (status.code() == absl::StatusCode::kUnimplemented && status.message().empty()) [[unlikely]]
+    return absl::UnimplementedError(absl::StrCat(op.name, ": no kernel"));
   return status;
 }
 
