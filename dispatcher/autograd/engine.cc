@@ -33,6 +33,11 @@ class Pass {
  public:
   explicit Pass(const SyBackward& b) : b_(b), create_(b.flags & SY_BACKWARD_CREATE_GRAPH) {
     retain_ = create_ || (b.flags & SY_BACKWARD_RETAIN);
+    constexpr size_t kUsual = 14;  // a small network's nodes at once, instead of by doubling
+    where_.reserve(kUsual);
+    leaves_.reserve(kUsual / 2);
+    pending_.reserve(kUsual);
+    heap_.reserve(kUsual);
   }
   absl::Status Run();
 
