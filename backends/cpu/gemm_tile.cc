@@ -83,8 +83,8 @@ HWY_INLINE hn::Vec<D> Pieces(D d, const float* from, int64_t stride) {
   }
 }
 
-// Turns rows [i, count), as many at a time as a vector has lanes, the rest by smaller vectors: each piece is a
-// row of a 4x4 transpose, and whole vectors are stored.
+// Turns rows [i, count), as many at a time as a vector has lanes, the rest by smaller vectors: each
+// piece is a row of a 4x4 transpose, and whole vectors are stored.
 template <class D>
 HWY_INLINE int64_t TurnRows(D d, int64_t i, const float* from, int64_t from_stride, int64_t count,
                             int64_t k, float* to, int64_t to_stride) {

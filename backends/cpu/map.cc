@@ -120,7 +120,8 @@ SyStatus RunMap(const SyCall* call) {
     const SyView& out = call->out[0];
     if (out.count == 0) return SY_OK;
     if (program->levels != 0) return call->host->fail(SY_UNIMPLEMENTED, "cpu: map: row opcodes");
-    if (out.count <= kSmall && program->is_single && AllContiguous(*call) && RunSmall(*call, *program))
+    if (out.count <= kSmall && program->is_single && AllContiguous(*call) &&
+        RunSmall(*call, *program))
       return SY_OK;
     return Map(*call, *program).Run();
   });

@@ -29,8 +29,9 @@ void MoveToEnd(SyView* v, int dim) {
 
 }  // namespace
 
-absl::StatusOr<TensorRef> CallRow(const Op& op, const Program& program, const Attrs& attrs, SyStream* stream,
-                                  uint32_t flags, std::span<SyTensor* const> in, int64_t dim) {
+absl::StatusOr<TensorRef> CallRow(const Op& op, const Program& program, const Attrs& attrs,
+                                  SyStream* stream, uint32_t flags, std::span<SyTensor* const> in,
+                                  int64_t dim) {
   const SyView& x = in[0]->view;
   const int axis = static_cast<int>(dim < 0 ? dim + x.rank : dim);
   auto made = MakeTensor(in[0]->device, x.type, x.shape, x.rank);
