@@ -23,8 +23,10 @@ int main(int argc, char** argv) {
   const auto y = sy::from(arms, {}, {.device = device});
 
   sy::manual_seed(3);
-  // Braces: C++ then makes the layers in this order, so that a seed gives the same weights with every compiler.
-  nn::Sequential net{nn::Linear(2, 32), nn::Tanh(), nn::Linear(32, 32), nn::Tanh(), nn::Linear(32, 2)};
+  // Braces: C++ then makes the layers in this order, so that a seed gives the same weights with
+  // every compiler.
+  nn::Sequential net{nn::Linear(2, 32), nn::Tanh(), nn::Linear(32, 32), nn::Tanh(),
+                     nn::Linear(32, 2)};
   net.to(device);
   optim::Adam optimizer(net.parameters(), {.lr = 0.01});
   for (int step = 0; step < 300; ++step) {

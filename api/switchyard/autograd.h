@@ -47,22 +47,27 @@ inline void Tensor::backward(const Tensor& gradient, bool retain_graph, bool cre
 
 struct GradOptions {
   bool retain_graph = false;
-  bool create_graph = false;   // the gradients can be differentiated again
-  bool allow_unused = false;   // an input that nothing depends on gives an undefined tensor
+  bool create_graph = false;  // the gradients can be differentiated again
+  bool allow_unused = false;  // an input that nothing depends on gives an undefined tensor
 };
 
-// Gradients of outputs with respect to inputs; .grad is not touched. output_grads: one per output, undefined
-// or left out for one-element outputs.
-inline std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                                const std::vector<Tensor>& output_grads = {}, const GradOptions& options = {}) {
+// Gradients of outputs with respect to inputs; .grad is not touched. output_grads: one per output,
+// undefined or left out for one-element outputs.
+inline std::vector<Tensor> grad(const std::vector<Tensor>& outputs,
+                                const std::vector<Tensor>& inputs,
+                                const std::vector<Tensor>& output_grads = {},
+                                const GradOptions& options = {}) {
   if (!output_grads.empty() && output_grads.size() != outputs.size())
-    throw Error(SY_INVALID_ARGUMENT, "grad: " + std::to_string(output_grads.size()) + " gradients for " +
-                                         std::to_string(outputs.size()) + " outputs");
-  const auto out = detail::Handles(outputs), in = detail::Handles(inputs), seeds = detail::Handles(output_grads);
+    throw Error(SY_INVALID_ARGUMENT, "grad: " + std::to_string(output_grads.size()) +
+                                         " gradients for " + std::to_string(outputs.size()) +
+                                         " outputs");
+  const auto out = detail::Handles(outputs), in = detail::Handles(inputs),
+             seeds = detail::Handles(output_grads);
   std::vector<SyTensor*> found(inputs.size(), nullptr);
   SyBackward b{};
   b.size = sizeof b;
-  b.flags = (options.retain_graph ? SY_BACKWARD_RETAIN : 0) | (options.create_graph ? SY_BACKWARD_CREATE_GRAPH : 0) |
+  b.flags = (options.retain_graph ? SY_BACKWARD_RETAIN : 0) |
+            (options.create_graph ? SY_BACKWARD_CREATE_GRAPH : 0) |
             (options.allow_unused ? SY_BACKWARD_ALLOW_UNUSED : 0);
   b.outputs = out.data();
   b.output_grads = seeds.empty() ? nullptr : seeds.data();
@@ -86,7 +91,8 @@ class Context {
   }
   const Tensor& saved(size_t i) const {
     if (i >= saved_.size())
-      throw Error(SY_OUT_OF_RANGE, "Context: saved tensor " + std::to_string(i) + " of " + std::to_string(saved_.size()));
+      throw Error(SY_OUT_OF_RANGE, "Context: saved tensor " + std::to_string(i) + " of " +
+                                       std::to_string(saved_.size()));
     return saved_[i];
   }
   size_t saved_count() const { return saved_.size(); }
@@ -100,14 +106,16 @@ class Context {
 // A function with its own backward:
 //
 //   struct Cube : sy::Function<Cube> {
-//     static sy::Tensor forward(sy::Context& ctx, const sy::Tensor& x) { ctx.save(x); return x * x * x; }
-//     static sy::Tensor backward(sy::Context& ctx, const sy::Tensor& dy) { return 3.0 * square(ctx.saved(0)) * dy; }
+//     static sy::Tensor forward(sy::Context& ctx, const sy::Tensor& x) { ctx.save(x); return x * x
+//     * x; } static sy::Tensor backward(sy::Context& ctx, const sy::Tensor& dy) { return 3.0 *
+//     square(ctx.saved(0)) * dy; }
 //   };
 //   auto y = Cube::apply(x);
 //
-// forward takes tensors and anything else, and returns a Tensor or a std::array or std::vector of them. backward
-// takes one gradient for each output (zeros where none arrives) and returns one for each tensor argument:
-// a Tensor, or a std::array, std::vector or std::tuple; an undefined Tensor means none.
+// forward takes tensors and anything else, and returns a Tensor or a std::array or std::vector of
+// them. backward takes one gradient for each output (zeros where none arrives) and returns one for
+// each tensor argument: a Tensor, or a std::array, std::vector or std::tuple; an undefined Tensor
+// means none.
 template <class Derived>
 struct Function {
   template <class... Args>
@@ -155,7 +163,8 @@ struct Function {
 
   template <class T>
   static void Collect(std::vector<SyTensor*>* handles, const T& argument) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<T>, Tensor>) handles->push_back(argument.handle());
+    if constexpr (std::is_same_v<std::remove_cvref_t<T>, Tensor>)
+      handles->push_back(argument.handle());
   }
   template <class T>
   static void CollectAll(std::vector<SyTensor*>* handles, const T& result) {
@@ -170,7 +179,8 @@ struct Function {
     const std::string_view text = __PRETTY_FUNCTION__;
     const size_t begin = text.find("Derived = ") + 10;
     std::string_view type = text.substr(begin, text.find_first_of(";],", begin) - begin);
-    if (const size_t colon = type.rfind("::"); colon != std::string_view::npos) type = type.substr(colon + 2);
+    if (const size_t colon = type.rfind("::"); colon != std::string_view::npos)
+      type = type.substr(colon + 2);
     return std::string(type);
   }
 
@@ -179,7 +189,9 @@ struct Function {
     return Derived::backward(context, grads[I]...);
   }
 
-  static constexpr bool kTakesVector = requires(Context& c, const std::vector<Tensor>& g) { Derived::backward(c, g); };
+  static constexpr bool kTakesVector = requires(Context & c, const std::vector<Tensor>& g) {
+    Derived::backward(c, g);
+  };
 
   static std::vector<Tensor> AsVector(const Tensor& t) { return {t}; }
   static std::vector<Tensor> AsVector(std::vector<Tensor> v) { return v; }
@@ -194,13 +206,14 @@ struct Function {
 
   template <size_t... I>
   static constexpr bool Takes(std::index_sequence<I...>) {
-    return requires(Context& c, const std::vector<Tensor>& g) { Derived::backward(c, g[I]...); };
+    return requires(Context & c, const std::vector<Tensor>& g) { Derived::backward(c, g[I]...); };
   }
 
   template <size_t N>
   static std::vector<Tensor> Dispatch(Context& context, const std::vector<Tensor>& grads) {
     if constexpr (N > 8) {
-      throw Error(SY_INVALID_ARGUMENT, "Function: more than 8 outputs; let backward take a std::vector<Tensor>");
+      throw Error(SY_INVALID_ARGUMENT,
+                  "Function: more than 8 outputs; let backward take a std::vector<Tensor>");
     } else if constexpr (Takes(std::make_index_sequence<N>())) {
       if (grads.size() == N) return AsVector(Call(context, grads, std::make_index_sequence<N>()));
       return Dispatch<N + 1>(context, grads);
@@ -209,8 +222,9 @@ struct Function {
     }
   }
 
-  static SyStatus SY_CALL Backward(void* state, SyTensor* const* saved, int32_t saved_count, SyTensor* const* output_grads,
-                                   int32_t output_count, SyTensor** in_grads, int32_t in_count) {
+  static SyStatus SY_CALL Backward(void* state, SyTensor* const* saved, int32_t saved_count,
+                                   SyTensor* const* output_grads, int32_t output_count,
+                                   SyTensor** in_grads, int32_t in_count) {
     try {
       auto* s = static_cast<State*>(state);
       Context context;
@@ -227,9 +241,10 @@ struct Function {
       else
         result = Dispatch<1>(context, grads);
       if (static_cast<int32_t>(result.size()) != in_count)
-        return sy_fail(SY_INVALID_ARGUMENT, ("backward gave " + std::to_string(result.size()) + " gradients for " +
-                                             std::to_string(in_count) + " tensor arguments")
-                                                .c_str());
+        return sy_fail(SY_INVALID_ARGUMENT,
+                       ("backward gave " + std::to_string(result.size()) + " gradients for " +
+                        std::to_string(in_count) + " tensor arguments")
+                           .c_str());
       for (int32_t i = 0; i < in_count; ++i) in_grads[i] = result[static_cast<size_t>(i)].release();
       return SY_OK;
     } catch (const Error& e) {
@@ -242,8 +257,8 @@ struct Function {
   }
 };
 
-// Calls `hook` with each gradient of x; it may return a replacement, or an undefined tensor to keep it.
-// Returns an id for remove_hook.
+// Calls `hook` with each gradient of x; it may return a replacement, or an undefined tensor to keep
+// it. Returns an id for remove_hook.
 template <class Fn>
 int64_t add_hook(const Tensor& x, Fn hook) {
   auto* state = new Fn(std::move(hook));
@@ -267,7 +282,9 @@ int64_t add_hook(const Tensor& x, Fn hook) {
   detail::Check(status);
   return id;
 }
-inline void remove_hook(const Tensor& x, int64_t id) { detail::Check(sy_tensor_hook_remove(x.handle(), id)); }
+inline void remove_hook(const Tensor& x, int64_t id) {
+  detail::Check(sy_tensor_hook_remove(x.handle(), id));
+}
 
 }  // namespace sy
 

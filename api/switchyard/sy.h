@@ -1,30 +1,36 @@
-// sy.h: the C ABI between programs and libswitchyard.so. C99, C11 and C++11 up; needs no other header.
+// sy.h: the C ABI between programs and libswitchyard.so. C99, C11 and C++11 up; needs no other
+// header.
 //
 // Read the conventions below once; after them each declaration states only what is special to it.
 // Plugins include sy_plugin.h instead, which includes this file for its types and reaches the same
 // functions through SyHost.api, so that a plugin links nothing of ours.
 //
 // Conventions
-//   Status      Functions that can fail return SyStatus: 0 is success, other values are Abseil's canonical
-//               codes. The text of the last failure on this thread is sy_last_message(); nothing is freed
-//               on an error path. Bad input never aborts the process.
-//   Out         Out-parameters come last, are named out_*, are cleared first and stay clear on failure.
-//   Ownership   Objects are opaque, made with one reference, shared by *_retain and dropped by *_release
-//               (NULL is allowed). Arguments are borrowed for the call unless it is said otherwise.
-//               Strings returned live until the process ends unless it is said otherwise.
-//   Threads     Any function may be called from any thread at any time unless it is said otherwise. One
-//               tensor may be read from many threads; writing it in place while another thread uses it is
-//               the caller's race, as with any array. Grad mode, current device and current stream belong
-//               to the calling thread.
+//   Status      Functions that can fail return SyStatus: 0 is success, other values are Abseil's
+//               canonical codes. The text of the last failure on this thread is sy_last_message();
+//               nothing is freed on an error path. Bad input never aborts the process.
+//   Out         Out-parameters come last, are named out_*, are cleared first and stay clear on
+//               failure.
+//   Ownership   Objects are opaque, made with one reference, shared by *_retain and dropped by
+//               *_release (NULL is allowed). Arguments are borrowed for the call unless it is said
+//               otherwise. Strings returned live until the process ends unless it is said
+//               otherwise.
+//   Threads     Any function may be called from any thread at any time unless it is said otherwise.
+//               One tensor may be read from many threads; writing it in place while another thread
+//               uses it is the caller's race, as with any array. Grad mode, current device and
+//               current stream belong to the calling thread.
 //   Blocking    Functions do not wait for a device unless they say "Blocks".
 //   Fork        After fork() the child may only exec.
-//   Growth      Every struct passed by pointer begins with its size in bytes, which the caller sets to
-//               sizeof; new fields are appended only, and a field is read only where SY_HAS holds. "Zero
-//               means absent or default" holds for every field. Arrays of structs are stepped by a
-//               stated element size. See docs/abi.md.
-//   Order       Work on one stream runs in order. Work on different streams and threads that touches the
-//               same memory is ordered by the library; a program sees results as if calls ran one by one.
+//   Growth      Every struct passed by pointer begins with its size in bytes, which the caller sets
+//               to sizeof; new fields are appended only, and a field is read only where SY_HAS
+//               holds. "Zero means absent or default" holds for every field. Arrays of structs are
+//               stepped by a stated element size. See docs/abi.md.
+//   Order       Work on one stream runs in order. Work on different streams and threads that
+//               touches the same memory is ordered by the library; a program sees results as if
+//               calls ran one by one.
 //   Since       Everything here is since ABI 0.1 unless it is said otherwise.
+// The contracts stand in columns.
+// clang-format off
 #ifndef SWITCHYARD_SY_H_
 #define SWITCHYARD_SY_H_
 
@@ -35,7 +41,7 @@
 extern "C" {
 #endif
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Versions and growth
 
 #define SY_ABI_MAJOR 0
@@ -46,7 +52,8 @@ extern "C" {
 
 #define SY_VERSION_STRING "0.1.0"
 
-// The oldest ABI that this compilation wants to run on, major * 1000 + minor. Newer fields are hidden.
+// The oldest ABI that this compilation wants to run on, major * 1000 + minor. Newer fields are
+// hidden.
 #ifdef SY_ABI_TARGET
 #if SY_ABI_TARGET > SY_ABI_MAJOR * 1000 + SY_ABI_MINOR
 #error "SY_ABI_TARGET is newer than this header: update the header or lower the target"
@@ -59,15 +66,16 @@ extern "C" {
 
 #define SY_COUNT(array) ((int32_t)(sizeof(array) / sizeof((array)[0])))
 
-// Tests build both sides with SY_ABI_TEST_GROW to stand in for a future version of every growable struct.
+// Tests build both sides with SY_ABI_TEST_GROW to stand in for a future version of every growable
+// struct.
 #ifdef SY_ABI_TEST_GROW
 #define SY_TEST_GROW uint64_t test_grow[2];
 #else
 #define SY_TEST_GROW
 #endif
 
-// Refuses to compile when a struct's size is not the one on record (C99 has no _Static_assert). Sizes
-// are on record for machines with 64-bit pointers.
+// Refuses to compile when a struct's size is not the one on record (C99 has no _Static_assert).
+// Sizes are on record for machines with 64-bit pointers.
 #define SY_CHECK_SIZE_(type, bytes, grown) \
   typedef char sy_size_check_##type[sizeof(void*) != 8 || sizeof(type) == (size_t)(grown) ? 1 : -1]
 #ifdef SY_ABI_TEST_GROW
@@ -88,7 +96,7 @@ extern "C" {
 #define SY_API __attribute__((visibility("default")))
 #endif
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Status
 
 typedef int32_t SyStatus;  // Abseil's canonical codes; any other number is read as SY_UNKNOWN.
@@ -111,7 +119,7 @@ typedef int32_t SyStatus;  // Abseil's canonical codes; any other number is read
 #define SY_DATA_LOSS 15
 #define SY_UNAUTHENTICATED 16
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Dtypes: DLPack's type code, bits and lanes in one word.
 
 typedef uint32_t SyDtype;
@@ -135,7 +143,8 @@ typedef uint32_t SyDtype;
 #define SY_F64 SY_DTYPE(2, 64)
 #define SY_BF16 SY_DTYPE(4, 16)
 #define SY_BOOL SY_DTYPE(6, 8)
-// Reserved, refused by every function today: complex numbers, 8-bit and 4-bit floats, packed integers.
+// Reserved, refused by every function today: complex numbers, 8-bit and 4-bit floats, packed
+// integers.
 #define SY_C64 SY_DTYPE(5, 64)
 #define SY_C128 SY_DTYPE(5, 128)
 #define SY_F8E4M3 SY_DTYPE(10, 8)
@@ -160,7 +169,7 @@ typedef struct SyText {
   int64_t length;
 } SyText;
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Attributes and ops, described at run time
 
 #define SY_ATTR_INT 1    // int64_t
@@ -214,7 +223,8 @@ typedef struct SyRun {
   uint32_t flags;             // SY_RUN_*
   int32_t op;                 // from sy_op_find()
   int32_t rev;                // revision the attributes were written for; 0: the current one
-  SyTensor* const* in;        // in_count tensors, borrowed; NULL entries stand for absent optional inputs
+  SyTensor* const* in;        // in_count tensors, borrowed; NULL entries stand for absent optional
+                              // inputs
   int32_t in_count;
   int32_t out_count;
   const void* attrs;          // the op's attribute struct, or NULL for its defaults; borrowed
@@ -227,9 +237,9 @@ typedef struct SyRun {
 } SyRun;
 SY_CHECK_SIZE(SyRun, 72);
 
-// ---------------------------------------------------------------------------------------------------
-// What the library tells about devices, plugins, memory and fall-backs. All sized: the caller zeroes the
-// struct and sets size; the library fills what fits.
+// ------------------------------------------------------------------------------------------------
+// What the library tells about devices, plugins, memory and fall-backs. All sized: the caller
+// zeroes the struct and sets size; the library fills what fits.
 
 typedef struct SyDeviceReport {
   uint32_t size;
@@ -268,7 +278,8 @@ typedef struct SyPluginReport {
   const char* name;
   const char* file;           // the library's path
   const char* version;        // the plugin's own; "" if unknown
-  const char* reason;         // why it was refused, or why it offers no device; "" if there is nothing to say
+  const char* reason;         // why it was refused, or why it offers no device; "" if there is
+                              // nothing to say
   uint32_t abi;               // major << 16 | minor it was built for; 0: unknown
   int32_t device_count;
   int32_t kernel_count;
@@ -287,19 +298,22 @@ typedef struct SyFallbackReport {
 } SyFallbackReport;
 SY_CHECK_SIZE(SyFallbackReport, 32);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Autograd
 
 #define SY_BACKWARD_RETAIN 1u        // keep the graph, so that backward may run again
 #define SY_BACKWARD_CREATE_GRAPH 2u  // record the backward pass itself, for higher derivatives
-#define SY_BACKWARD_ALLOW_UNUSED 4u  // an input that no output depends on gives NULL instead of an error
+#define SY_BACKWARD_ALLOW_UNUSED 4u  // an input that no output depends on gives NULL instead of an
+                                     // error
 
 typedef struct SyBackward {
   uint32_t size;
   uint32_t flags;                    // SY_BACKWARD_*
   SyTensor* const* outputs;          // what is differentiated; at least one
-  SyTensor* const* output_grads;     // one per output; NULL, or a NULL entry: ones, for one-element outputs
-  SyTensor* const* inputs;           // NULL: add into .grad of every leaf. Else: gradients are returned
+  SyTensor* const* output_grads;     // one per output; NULL, or a NULL entry: ones, for one-element
+                                     // outputs
+  SyTensor* const* inputs;           // NULL: add into .grad of every leaf. Else: gradients are
+                                     // returned
   SyTensor** input_grads;            // out, one per input; each has one reference
   int32_t output_count;
   int32_t input_count;
@@ -313,8 +327,8 @@ typedef SyStatus(SY_CALL* SyHookFn)(void* context, SyTensor* grad, SyTensor** ou
 typedef void(SY_CALL* SyReleaseFn)(void* context);
 
 // The backward half of a custom function. output_grads[i] is NULL where no gradient arrives. Puts a
-// gradient with one reference into in_grads[i], or leaves NULL for none. What it runs is recorded if the
-// caller asked for create_graph, so a backward made of ops is differentiable again.
+// gradient with one reference into in_grads[i], or leaves NULL for none. What it runs is recorded
+// if the caller asked for create_graph, so a backward made of ops is differentiable again.
 typedef SyStatus(SY_CALL* SyBackwardFn)(void* context, SyTensor* const* saved, int32_t saved_count,
                                         SyTensor* const* output_grads, int32_t output_count,
                                         SyTensor** in_grads, int32_t in_count);
@@ -338,7 +352,7 @@ typedef struct SyFunction {
 } SyFunction;
 SY_CHECK_SIZE(SyFunction, 80);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Logging
 
 #define SY_LOG_ERROR 1
@@ -351,9 +365,9 @@ typedef void(SY_CALL* SyLogFn)(void* context, int32_t level, const char* text);
 struct DLManagedTensor;           // dlpack.h, before 1.0
 struct DLManagedTensorVersioned;  // dlpack.h, 1.0 and later
 
-// ---------------------------------------------------------------------------------------------------
-// The same functions as a table, for plugins (SyHost.api) and for programs that open the library by hand.
-// Sized; entries are only appended; each is the function of the same name.
+// ------------------------------------------------------------------------------------------------
+// The same functions as a table, for plugins (SyHost.api) and for programs that open the library by
+// hand. Sized; entries are only appended; each is the function of the same name.
 
 typedef struct SyApi {
   uint32_t size;
@@ -390,8 +404,10 @@ typedef struct SyApi {
   SyStatus(SY_CALL* tensor_empty)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
   SyStatus(SY_CALL* tensor_full)(const int64_t*, int32_t, SyDtype, const char*, double, SyTensor**);
   SyStatus(SY_CALL* tensor_randn)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
-  SyStatus(SY_CALL* tensor_from_host)(const void*, const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
-  SyStatus(SY_CALL* tensor_wrap)(void*, const int64_t*, const int64_t*, int32_t, SyDtype, SyReleaseFn, void*,
+  SyStatus(SY_CALL* tensor_from_host)(const void*, const int64_t*, int32_t, SyDtype, const char*,
+                                      SyTensor**);
+  SyStatus(SY_CALL* tensor_wrap)(void*, const int64_t*, const int64_t*, int32_t, SyDtype,
+                                 SyReleaseFn, void*,
                                  SyTensor**);
   SyStatus(SY_CALL* tensor_number_f64)(double, SyTensor**);
   SyStatus(SY_CALL* tensor_number_i64)(int64_t, SyTensor**);
@@ -452,8 +468,8 @@ SY_CHECK_SIZE(SyApi, 672);
 
 #endif  // SWITCHYARD_SY_H_
 
-// The functions. Apart from the types, so that a file may include sy_plugin.h, which leaves them out, and this
-// header in either order.
+// The functions. Apart from the types, so that a file may include sy_plugin.h, which leaves them
+// out, and this header in either order.
 #if !defined(SY_NO_PROTOTYPES) && !defined(SWITCHYARD_SY_PROTOTYPES_)
 #define SWITCHYARD_SY_PROTOTYPES_
 
@@ -461,7 +477,7 @@ SY_CHECK_SIZE(SyApi, 672);
 extern "C" {
 #endif
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Runtime
 
 // "0.1.0".
@@ -470,8 +486,8 @@ SY_API const char* sy_version(void);
 // SY_ABI of the library itself; a program compares the major with its own.
 SY_API uint32_t sy_abi(void);
 
-// Text of the last failure on this thread, one line: op or file, what is wrong, what was given, what was
-// wanted. "" if nothing has failed. Valid until the next call on this thread. Never NULL.
+// Text of the last failure on this thread, one line: op or file, what is wrong, what was given,
+// what was wanted. "" if nothing has failed. Valid until the next call on this thread. Never NULL.
 SY_API const char* sy_last_message(void);
 
 // Sets this thread's message and returns `code`: for callbacks (hooks, custom functions) that fail.
@@ -480,42 +496,46 @@ SY_API SyStatus sy_fail(SyStatus code, const char* text);
 // "INVALID_ARGUMENT" for 3, and so on; "UNKNOWN" for numbers that are none.
 SY_API const char* sy_status_name(SyStatus status);
 
-// Sets an option of the runtime ("threads", "fallback", "log", "sync", "check", "plugin_path", "plugins",
-// "cache_dir", "anomaly") or of a plugin ("cuda.allow_tf32"). Plugin options and "threads",
-// "plugin_path", "plugins" must be set before first use of a device: SY_FAILED_PRECONDITION after it.
-// An unknown name is SY_NOT_FOUND and names the nearest. The environment's SY_THREADS ... give defaults.
+// Sets an option of the runtime ("threads", "fallback", "log", "sync", "check", "plugin_path",
+// "plugins", "cache_dir", "anomaly") or of a plugin ("cuda.allow_tf32"). Plugin options and
+// "threads", "plugin_path", "plugins" must be set before first use of a device:
+// SY_FAILED_PRECONDITION after it. An unknown name is SY_NOT_FOUND and names the nearest. The
+// environment's SY_THREADS ... give defaults.
 SY_API SyStatus sy_option_set(const char* name, const char* value);
 
 // Value of an option as text; NULL if there is no such option. Valid until it is set again.
 SY_API const char* sy_option_get(const char* name);
 
-// Sends log lines to `log` instead of stderr; NULL restores stderr. `log` may be called from any thread.
+// Sends log lines to `log` instead of stderr; NULL restores stderr. `log` may be called from any
+// thread.
 SY_API void sy_log_set(SyLogFn log, void* context);
 
-// A counter of the runtime, -1 if unknown: "tensors" (live), "nodes" (live on the tape), "ops" (run so
-// far), "kernels", "fallbacks", "copies" (made to fit a kernel), "syncs", "programs" (distinct).
+// A counter of the runtime, -1 if unknown: "tensors" (live), "nodes" (live on the tape), "ops" (run
+// so far), "kernels", "fallbacks", "copies" (made to fit a kernel), "syncs", "programs" (distinct).
 SY_API int64_t sy_counter(const char* name);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Plugins and devices
 
-// Loads one plugin by the path of its library or manifest, and publishes its devices, ops and kernels; all
-// or nothing. Errors: SY_NOT_FOUND, SY_PERMISSION_DENIED (file or folder writable by others),
-// SY_FAILED_PRECONDITION (other ABI, both numbers given), SY_INVALID_ARGUMENT (what is wrong with it),
-// SY_ALREADY_EXISTS (a plugin of this name is loaded). Blocks while the plugin starts.
+// Loads one plugin by the path of its library or manifest, and publishes its devices, ops and
+// kernels; all or nothing. Errors: SY_NOT_FOUND, SY_PERMISSION_DENIED (file or folder writable by
+// others), SY_FAILED_PRECONDITION (other ABI, both numbers given), SY_INVALID_ARGUMENT (what is
+// wrong with it), SY_ALREADY_EXISTS (a plugin of this name is loaded). Blocks while the plugin
+// starts.
 SY_API SyStatus sy_plugin_load(const char* path);
 
 // Loads every plugin found: SY_PLUGIN_PATH, the folder "switchyard" beside the library, the install
 // prefix. Runs by itself on first use of a device. A plugin that is refused never hurts the others.
 SY_API SyStatus sy_plugin_load_all(void);
 
-// Reads the manifests that sy_plugin_load_all() would see, or those in `folder` if it is not NULL, without
-// running any code of theirs, and calls `visit` for each.
-SY_API SyStatus sy_plugin_scan(const char* folder, void(SY_CALL* visit)(void* context, const SyPluginReport* report),
+// Reads the manifests that sy_plugin_load_all() would see, or those in `folder` if it is not NULL,
+// without running any code of theirs, and calls `visit` for each.
+SY_API SyStatus sy_plugin_scan(const char* folder,
+                               void(SY_CALL* visit)(void* context, const SyPluginReport* report),
                                void* context);
 
-// Closes a plugin by name and forgets it. SY_FAILED_PRECONDITION while tensors of its devices live. Its
-// code stays mapped unless the plugin says that unmapping is safe.
+// Closes a plugin by name and forgets it. SY_FAILED_PRECONDITION while tensors of its devices live.
+// Its code stays mapped unless the plugin says that unmapping is safe.
 SY_API SyStatus sy_plugin_close(const char* name);
 
 // Plugins seen by this process, refused ones included.
@@ -525,8 +545,8 @@ SY_API SyStatus sy_plugin_report(int32_t index, SyPluginReport* out_report);
 SY_API int32_t sy_device_count(void);
 SY_API const SyDevice* sy_device_at(int32_t index);  // NULL if out of range
 
-// Finds "cuda:1", or "cuda" for "cuda:0". NULL or "": the thread's current device. SY_NOT_FOUND names the
-// nearest and lists what there is.
+// Finds "cuda:1", or "cuda" for "cuda:0". NULL or "": the thread's current device. SY_NOT_FOUND
+// names the nearest and lists what there is.
 SY_API SyStatus sy_device_find(const char* name, const SyDevice** out_device);
 SY_API const char* sy_device_name(const SyDevice* device);  // "cuda:1"
 SY_API SyStatus sy_device_report(const SyDevice* device, SyDeviceReport* out_report);
@@ -539,37 +559,40 @@ SY_API SyStatus sy_device_trim(const SyDevice* device);
 SY_API const SyDevice* sy_device_current(void);
 SY_API SyStatus sy_device_set_current(const SyDevice* device);
 
-// Waits until all work queued on the device has finished, NULL: on every device, and reports what went
-// wrong since the last wait: SY_OUT_OF_RANGE (a bad index, with op and position), SY_UNAVAILABLE (device
-// lost), or the plugin's own code. Blocks.
+// Waits until all work queued on the device has finished, NULL: on every device, and reports what
+// went wrong since the last wait: SY_OUT_OF_RANGE (a bad index, with op and position),
+// SY_UNAVAILABLE (device lost), or the plugin's own code. Blocks.
 SY_API SyStatus sy_synchronize(const SyDevice* device);
 
 SY_API SyStatus sy_stream_create(const SyDevice* device, SyStream** out_stream);
 SY_API SyStream* sy_stream_retain(SyStream* stream);
 SY_API void sy_stream_release(SyStream* stream);
-// The stream on which this thread's ops on the stream's device run. NULL stream: the device's default.
+// The stream on which this thread's ops on the stream's device run. NULL stream: the device's
+// default.
 SY_API SyStatus sy_stream_set_current(const SyDevice* device, SyStream* stream);
 SY_API SyStatus sy_stream_synchronize(SyStream* stream);  // Blocks.
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Tensors. `shape` has `rank` entries, rank 0 to SY_MAX_RANK, each >= 0. `device` is a name as in
 // sy_device_find(). Strides count elements and may be zero or negative.
 
 // Uninitialised memory.
-SY_API SyStatus sy_tensor_empty(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
-                                SyTensor** out_tensor);
-SY_API SyStatus sy_tensor_full(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
-                               double value, SyTensor** out_tensor);
+SY_API SyStatus sy_tensor_empty(const int64_t* shape, int32_t rank, SyDtype dtype,
+                                const char* device, SyTensor** out_tensor);
+SY_API SyStatus sy_tensor_full(const int64_t* shape, int32_t rank, SyDtype dtype,
+                               const char* device, double value, SyTensor** out_tensor);
 // Normally distributed, mean 0, standard deviation 1, from the process's generator.
-SY_API SyStatus sy_tensor_randn(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
-                                SyTensor** out_tensor);
+SY_API SyStatus sy_tensor_randn(const int64_t* shape, int32_t rank, SyDtype dtype,
+                                const char* device, SyTensor** out_tensor);
 // Copies dense C-order host data.
-SY_API SyStatus sy_tensor_from_host(const void* data, const int64_t* shape, int32_t rank, SyDtype dtype,
-                                    const char* device, SyTensor** out_tensor);
-// A tensor over the caller's host memory, on the CPU device, without a copy. strides NULL: dense. When
-// the last user is done `deleter` (NULL: none) is called once, from any thread, with `context`.
-SY_API SyStatus sy_tensor_wrap(void* data, const int64_t* shape, const int64_t* strides, int32_t rank,
-                               SyDtype dtype, SyReleaseFn deleter, void* context, SyTensor** out_tensor);
+SY_API SyStatus sy_tensor_from_host(const void* data, const int64_t* shape, int32_t rank,
+                                    SyDtype dtype, const char* device, SyTensor** out_tensor);
+// A tensor over the caller's host memory, on the CPU device, without a copy. strides NULL: dense.
+// When the last user is done `deleter` (NULL: none) is called once, from any thread, with
+// `context`.
+SY_API SyStatus sy_tensor_wrap(void* data, const int64_t* shape, const int64_t* strides,
+                               int32_t rank, SyDtype dtype, SyReleaseFn deleter, void* context,
+                               SyTensor** out_tensor);
 // A number of the host language: no device, and weak in promotion (x + 1.5 keeps x's float dtype).
 SY_API SyStatus sy_tensor_number_f64(double value, SyTensor** out_tensor);
 SY_API SyStatus sy_tensor_number_i64(int64_t value, SyTensor** out_tensor);
@@ -578,21 +601,25 @@ SY_API SyTensor* sy_tensor_retain(SyTensor* tensor);
 SY_API void sy_tensor_release(SyTensor* tensor);
 
 SY_API int32_t sy_tensor_rank(const SyTensor* tensor);
-SY_API const int64_t* sy_tensor_shape(const SyTensor* tensor);    // rank entries; lives with the tensor
+SY_API const int64_t* sy_tensor_shape(const SyTensor* tensor);    // rank entries; lives with the
+                                                                  // tensor
 SY_API const int64_t* sy_tensor_strides(const SyTensor* tensor);  // in elements
 SY_API int64_t sy_tensor_count(const SyTensor* tensor);           // elements
 SY_API SyDtype sy_tensor_dtype(const SyTensor* tensor);
-SY_API const SyDevice* sy_tensor_device(const SyTensor* tensor);  // NULL for numbers of the host language
+SY_API const SyDevice* sy_tensor_device(const SyTensor* tensor);  // NULL for numbers of the host
+                                                                  // language
 SY_API int32_t sy_tensor_is_contiguous(const SyTensor* tensor);
-SY_API int64_t sy_tensor_version(const SyTensor* tensor);         // in-place writes to its storage so far
+SY_API int64_t sy_tensor_version(const SyTensor* tensor);         // in-place writes to its storage
+                                                                  // so far
 SY_API int32_t sy_tensor_same_storage(const SyTensor* a, const SyTensor* b);
 
-// Host address of element 0, after waiting for work that writes it. SY_FAILED_PRECONDITION where the
-// host cannot see the memory: use sy_tensor_read(). Blocks.
+// Host address of element 0, after waiting for work that writes it. SY_FAILED_PRECONDITION where
+// the host cannot see the memory: use sy_tensor_read(). Blocks.
 SY_API SyStatus sy_tensor_data(const SyTensor* tensor, void** out_data);
 // Copies all elements in C order to `data`; `bytes` must be exactly what they take. Blocks.
 SY_API SyStatus sy_tensor_read(const SyTensor* tensor, void* data, int64_t bytes);
-// Overwrites all elements in C order from `data`; raises the version. Blocks until `data` is free again.
+// Overwrites all elements in C order from `data`; raises the version. Blocks until `data` is free
+// again.
 SY_API SyStatus sy_tensor_write(SyTensor* tensor, const void* data, int64_t bytes);
 // The one element of a one-element tensor, converted. Blocks.
 SY_API SyStatus sy_tensor_item_f64(const SyTensor* tensor, double* out_value);
@@ -601,23 +628,28 @@ SY_API SyStatus sy_tensor_item_i64(const SyTensor* tensor, int64_t* out_value);
 // The tensor on another device; the same tensor where it is there already. Differentiable.
 SY_API SyStatus sy_tensor_to(SyTensor* tensor, const char* device, SyTensor** out_tensor);
 
-// `tensor` becomes another name for `data`'s memory, shape, dtype and device, and keeps requires_grad, its gradient
-// (moved along) and hooks: how a module's parameters move to a device or take loaded values while optimizers
-// hold them. Leaves only; no other thread may use `tensor` meanwhile.
+// `tensor` becomes another name for `data`'s memory, shape, dtype and device, and keeps
+// requires_grad, its gradient (moved along) and hooks: how a module's parameters move to a device
+// or take loaded values while optimizers hold them. Leaves only; no other thread may use `tensor`
+// meanwhile.
 SY_API SyStatus sy_tensor_set_data(SyTensor* tensor, SyTensor* data);
 
-// "f32[64,128]@cuda:0" into buf (always ended with 0, cut where it does not fit). Returns the full length.
+// "f32[64,128]@cuda:0" into buf (always ended with 0, cut where it does not fit). Returns the full
+// length.
 SY_API int32_t sy_tensor_describe(const SyTensor* tensor, char* buf, int32_t bytes);
 
-// DLPack, without a copy in either direction. Import takes ownership: the deleter is called once, from
-// any thread, also when import fails. Export gives a struct whose deleter drops one reference; it waits for
-// queued writes first. SY_UNIMPLEMENTED names the device type or dtype that has no counterpart. Blocks.
+// DLPack, without a copy in either direction. Import takes ownership: the deleter is called once,
+// from any thread, also when import fails. Export gives a struct whose deleter drops one reference;
+// it waits for queued writes first. SY_UNIMPLEMENTED names the device type or dtype that has no
+// counterpart. Blocks.
 SY_API SyStatus sy_tensor_from_dlpack(struct DLManagedTensor* managed, SyTensor** out_tensor);
-SY_API SyStatus sy_tensor_from_dlpack_versioned(struct DLManagedTensorVersioned* managed, SyTensor** out_tensor);
+SY_API SyStatus sy_tensor_from_dlpack_versioned(struct DLManagedTensorVersioned* managed,
+                                                SyTensor** out_tensor);
 SY_API SyStatus sy_tensor_to_dlpack(SyTensor* tensor, struct DLManagedTensor** out_managed);
-SY_API SyStatus sy_tensor_to_dlpack_versioned(SyTensor* tensor, struct DLManagedTensorVersioned** out_managed);
+SY_API SyStatus sy_tensor_to_dlpack_versioned(SyTensor* tensor,
+                                              struct DLManagedTensorVersioned** out_managed);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Ops
 
 // Id of an op by name, -1 if there is none. Ids are small, stable within the process only.
@@ -627,8 +659,8 @@ SY_API SyStatus sy_op_info(int32_t op, SyOpInfo* out_info);
 
 // Runs one op on the device that holds its inputs.
 //
-//   run->out      out_count slots. A NULL slot receives a new tensor with one reference; a tensor found
-//                 in a slot is written in place and must have the right shape and dtype.
+//   run->out      out_count slots. A NULL slot receives a new tensor with one reference; a tensor
+//                 found in a slot is written in place and must have the right shape and dtype.
 //
 // Errors: SY_INVALID_ARGUMENT (count, shape, dtype, devices differ; the message names both sides),
 //         SY_UNIMPLEMENTED (no kernel and no fall-back; the message lists who has one),
@@ -637,15 +669,17 @@ SY_API SyStatus sy_op_info(int32_t op, SyOpInfo* out_info);
 SY_API SyStatus sy_run(const SyRun* run);
 
 // Where sy_run() would find code for the op on the device for inputs of one dtype, as text in buf:
-// "named relu_f32 (cpu)", "map", "composite", "fallback: ...", "refused: ...". Returns the full length.
-SY_API int32_t sy_op_route(int32_t op, const SyDevice* device, SyDtype dtype, char* buf, int32_t bytes);
+// "named relu_f32 (cpu)", "map", "composite", "fallback: ...", "refused: ...". Returns the full
+// length.
+SY_API int32_t sy_op_route(int32_t op, const SyDevice* device, SyDtype dtype, char* buf,
+                           int32_t bytes);
 
 // Fall-backs to another device since start or reset, one row per (op, device).
 SY_API int32_t sy_fallback_count(void);
 SY_API SyStatus sy_fallback_report(int32_t index, SyFallbackReport* out_report);
 SY_API void sy_fallback_reset(void);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Autograd
 
 SY_API int32_t sy_tensor_requires_grad(const SyTensor* tensor);
@@ -659,24 +693,25 @@ SY_API SyStatus sy_tensor_set_grad(SyTensor* tensor, SyTensor* grad);
 // Name of the op that made the tensor on the tape, NULL for leaves and untracked tensors.
 SY_API const char* sy_tensor_grad_op(const SyTensor* tensor);
 
-// Reverse pass, see SyBackward. Errors: SY_FAILED_PRECONDITION (the graph was freed by an earlier pass; a
-// saved tensor was changed in place, both ops named; nothing requires a gradient), SY_INVALID_ARGUMENT.
+// Reverse pass, see SyBackward. Errors: SY_FAILED_PRECONDITION (the graph was freed by an earlier
+// pass; a saved tensor was changed in place, both ops named; nothing requires a gradient),
+// SY_INVALID_ARGUMENT.
 SY_API SyStatus sy_backward(const SyBackward* backward);
 
 SY_API int32_t sy_grad_mode(void);               // 1: this thread records
 SY_API int32_t sy_grad_mode_set(int32_t on);     // returns the mode before
 
 // Calls `hook` whenever a gradient of `tensor` is computed. `context` is released with the hook.
-SY_API SyStatus sy_tensor_hook_add(SyTensor* tensor, SyHookFn hook, void* context, SyReleaseFn release,
-                                   int64_t* out_id);
+SY_API SyStatus sy_tensor_hook_add(SyTensor* tensor, SyHookFn hook, void* context,
+                                   SyReleaseFn release, int64_t* out_id);
 SY_API SyStatus sy_tensor_hook_remove(SyTensor* tensor, int64_t id);
 
 // Records a custom function. The function takes over `context` even when it fails.
 SY_API SyStatus sy_function_record(const SyFunction* function);
 
-// ---------------------------------------------------------------------------------------------------
-// Random numbers: Philox-4x32-10, key = seed, counter = (element block, offset). One seed gives the same
-// bits on every device. Each draw of n elements moves the offset by ceil(n / 4).
+// ------------------------------------------------------------------------------------------------
+// Random numbers: Philox-4x32-10, key = seed, counter = (element block, offset). One seed gives the
+// same bits on every device. Each draw of n elements moves the offset by ceil(n / 4).
 
 SY_API void sy_seed(uint64_t seed);
 SY_API void sy_random_state(uint64_t* out_seed, uint64_t* out_offset);

@@ -1,32 +1,38 @@
 // sy_plugin.h: the C ABI between libswitchyard.so and plugins. C99, C11 and C++11 up.
 //
-// A plugin is a shared library that exports one symbol, sy_plugin_main, and links nothing of ours: all it
-// may call comes in SyHost. Read in this order: SyPlugin (what a plugin is), SyDeviceFns and SyMemoryFns (what
-// a device needs), SyKernel and SyCall (what runs), the eight core kernels, and the rest when it is wanted.
-// sy_plugin_kit.h has what a first plugin wants: an interpreter for scalar programs, strided loops, reduce.
+// A plugin is a shared library that exports one symbol, sy_plugin_main, and links nothing of ours:
+// all it may call comes in SyHost. Read in this order: SyPlugin (what a plugin is), SyDeviceFns and
+// SyMemoryFns (what a device needs), SyKernel and SyCall (what runs), the eight core kernels, and
+// the rest when it is wanted. sy_plugin_kit.h has what a first plugin wants: an interpreter for
+// scalar programs, strided loops, reduce.
 //
-// What is required: a kernel provider for somebody else's device needs kernels and nothing else. A new
-// device needs count, info, open, close, alloc, free, copy_in, copy_out, copy_within and one kernel; with the
-// eight core kernels it runs every op. Every entry that may be missing is NULL or 0, and the host has a default.
+// What is required: a kernel provider for somebody else's device needs kernels and nothing else. A
+// new device needs count, info, open, close, alloc, free, copy_in, copy_out, copy_within and one
+// kernel; with the eight core kernels it runs every op. Every entry that may be missing is NULL or
+// 0, and the host has a default.
 //
 // Three sorts of struct, said at each:
-//   sized    passed by pointer; begins with `size`. Whoever fills a struct sets nothing behind its size.
-//            Structs that the plugin fills (SyDeviceInfo, SyAllocation, SyPlan) come zeroed with `size` set by
-//            the host; the plugin leaves `size` alone and writes a field only where SY_HAS says it is there.
+//   sized    passed by pointer; begins with `size`. Whoever fills a struct sets nothing behind its
+//            size. Structs that the plugin fills (SyDeviceInfo, SyAllocation, SyPlan) come zeroed
+//            with `size` set by the host; the plugin leaves `size` alone and writes a field only
+//            where SY_HAS says it is there.
 //   strided  in arrays; the owner states count and element size, the reader steps by that.
 //   frozen   hot and indexed by plugins; never grows; reserved words are zero.
 // No struct has hidden padding. Zero means absent or default in every field.
 //
-// Tags at each function: [any] any thread at any time; [stream] calls on one stream never overlap, though
-// the thread may change from call to call; [device] never overlaps anything on that device; [start] only
-// while the plugin starts or closes. States: mapped, started, device open, device closed, closed; each entry
-// names the earliest state in which the host calls it.
+// Tags at each function: [any] any thread at any time; [stream] calls on one stream never overlap,
+// though the thread may change from call to call; [device] never overlaps anything on that device;
+// [start] only while the plugin starts or closes. States: mapped, started, device open, device
+// closed, closed; each entry names the earliest state in which the host calls it.
 //
-// Rules for every entry: no abort, exit, exception, longjmp across it; locale, rounding mode, signal
-// handlers, environment and current directory stay as found; a status other than SY_OK means nothing was made,
-// queued or kept. SY_UNAVAILABLE from a device that is open says that it is lost: nothing queued runs or touches
-// the host's memory after it, and of its entries only free, destroy and close are called then. Device handles,
-// stream handles and memory handles are the plugin's own 64-bit numbers.
+// Rules for every entry: no abort, exit, exception, longjmp across it; locale, rounding mode,
+// signal handlers, environment and current directory stay as found; a status other than SY_OK means
+// nothing was made, queued or kept. SY_UNAVAILABLE from a device that is open says that it is lost:
+// nothing queued runs or touches the host's memory after it, and of its entries only free, destroy
+// and close are called then. Device handles, stream handles and memory handles are the plugin's own
+// 64-bit numbers.
+// The contracts stand in columns.
+// clang-format off
 #ifndef SWITCHYARD_SY_PLUGIN_H_
 #define SWITCHYARD_SY_PLUGIN_H_
 
@@ -53,7 +59,7 @@ typedef struct SyCall SyCall;
     if (SY_HAS(p, field)) (p)->field = (value);  \
   } while (0)
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Element types as small numbers: in programs, and as bits (1 << SY_T_*) of a device's dtype sets.
 
 #define SY_T_BOOL 1
@@ -73,7 +79,7 @@ typedef struct SyCall SyCall;
 #define SY_T_BIT(type) ((uint64_t)1 << (type))
 #define SY_T_ALL ((uint64_t)0x3ffe)
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Memory and views
 
 typedef union SyPointer {
@@ -120,16 +126,17 @@ typedef struct SyRange {
 } SyRange;
 SY_CHECK_FROZEN(SyRange, 40);
 
-// ---------------------------------------------------------------------------------------------------
-// Scalar programs: what map, reduce, scan and row compute for each element. Static single assignment:
-// instruction i defines value i; operands are numbers of earlier values.
+// ------------------------------------------------------------------------------------------------
+// Scalar programs: what map, reduce, scan and row compute for each element. Static single
+// assignment: instruction i defines value i; operands are numbers of earlier values.
 //
-// Results are defined to the bit for integers, comparisons, movement and the exact float operations:
-// integer arithmetic wraps; x / 0 is 0 and x rem 0 is x; INT_MIN / -1 wraps; shifts by the width or more
-// give 0 or the sign; float to integer truncates, saturates, and NaN becomes 0; anything to bool is x != 0;
-// narrowing float casts round to nearest even; MIN and MAX propagate NaN, and -0 < +0; comparison with NaN is
-// false but for NE; RINT is ties-to-even; a * b + c is not contracted unless it is FMA.
-// The other functions are within a few units in the last place, see docs/abi.md.
+// Results are defined to the bit for integers, comparisons, movement and the exact float
+// operations: integer arithmetic wraps; x / 0 is 0 and x rem 0 is x; INT_MIN / -1 wraps; shifts by
+// the width or more give 0 or the sign; float to integer truncates, saturates, and NaN becomes 0;
+// anything to bool is x != 0; narrowing float casts round to nearest even; MIN and MAX propagate
+// NaN, and -0 < +0; comparison with NaN is false but for NE; RINT is ties-to-even; a * b + c is not
+// contracted unless it is FMA. The other functions are within a few units in the last place, see
+// docs/abi.md.
 
 #define SY_OP_CONST 1    // consts[imm], whose bits are read as the instruction's type
 #define SY_OP_INPUT 2    // the element of input imm; type is the input's
@@ -157,7 +164,8 @@ SY_CHECK_FROZEN(SyRange, 40);
 #define SY_OP_LOG 29
 #define SY_OP_LOG2 30
 #define SY_OP_LOG1P 31
-#define SY_OP_POW 32     // integers: by squaring, wrapping; a negative exponent gives 0 unless a is 1 or -1
+#define SY_OP_POW 32     // integers: by squaring, wrapping; a negative exponent gives 0 unless a is
+                         // 1 or -1
 #define SY_OP_SIN 36
 #define SY_OP_COS 37
 #define SY_OP_ASIN 38
@@ -190,9 +198,9 @@ SY_CHECK_FROZEN(SyRange, 40);
 #define SY_OP_ROW_MIN 82
 #define SY_OP_COUNT_ 96  // one past the highest opcode of this version
 
-// Arithmetic runs on the compute types bool, i32, i64, u32, u64, f32, f64; the narrow types appear only at
-// INPUT, CAST and BITCAST. The host writes the casts: f16 and bf16 compute in f32, 8- and 16-bit integers
-// in i32, and a program's outputs already have the types of the output views.
+// Arithmetic runs on the compute types bool, i32, i64, u32, u64, f32, f64; the narrow types appear
+// only at INPUT, CAST and BITCAST. The host writes the casts: f16 and bf16 compute in f32, 8- and
+// 16-bit integers in i32, and a program's outputs already have the types of the output views.
 typedef struct SyInstruction {  // frozen, 24 bytes
   uint16_t opcode;  // SY_OP_*
   uint16_t type;    // SY_T_* of the result
@@ -201,12 +209,14 @@ typedef struct SyInstruction {  // frozen, 24 bytes
 } SyInstruction;
 SY_CHECK_FROZEN(SyInstruction, 24);
 
-// Sized. Owned by the host; the same program has the same address for the life of the process, and its code
-// the same hash everywhere. `consts` belongs to the call: two calls of one program may differ in it.
+// Sized. Owned by the host; the same program has the same address for the life of the process, and
+// its code the same hash everywhere. `consts` belongs to the call: two calls of one program may
+// differ in it.
 typedef struct SyProgram {
   uint32_t size;
   uint32_t version;            // of this format: 1
-  uint8_t hash[32];            // SHA-256 over version, counts, outputs and instructions; not over consts
+  uint8_t hash[32];            // SHA-256 over version, counts, outputs and instructions; not over
+                               // consts
   const SyInstruction* instr;
   const uint32_t* outputs;     // value numbers, output_count of them
   const char* name;            // for humans: "add f32", not unique
@@ -218,7 +228,7 @@ typedef struct SyProgram {
 } SyProgram;
 SY_CHECK_SIZE(SyProgram, 80);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Kernel calls
 
 #define SY_CALL_DETERMINISTIC 1u
@@ -226,8 +236,8 @@ SY_CHECK_SIZE(SyProgram, 80);
 #define SY_CALL_CAPTURING 4u
 #define SY_CALL_PROFILING 8u
 
-// One kernel call. Sized. Everything in it lives until the call returns and not longer, but for `cache`
-// and `plan`. Only SyHost is called from inside.
+// One kernel call. Sized. Everything in it lives until the call returns and not longer, but for
+// `cache` and `plan`. Only SyHost is called from inside.
 struct SyCall {
   uint32_t size;
   uint32_t flags;          // SY_CALL_*
@@ -236,7 +246,8 @@ struct SyCall {
   uint64_t device;         // the device's handle, of the plugin that owns the device
   uint64_t stream;         // 0 where the device has no streams
   uint64_t id;             // number of the call, for errors and profiles
-  const SyView* in;        // in_count views; an absent optional input has rank 0, dtype 0, SY_VIEW_NO_DATA
+  const SyView* in;        // in_count views; an absent optional input has rank 0, dtype 0,
+                           // SY_VIEW_NO_DATA
   const SyView* out;       // out_count views; never overlap an input unless the kernel allows it
   int32_t in_count;
   int32_t out_count;
@@ -247,8 +258,8 @@ struct SyCall {
   uint32_t const_count;
   const SyProgram* program;  // map, reduce, scan, row; else NULL
   const uint64_t* consts;    // the program's constants for this call
-  uint64_t* cache;         // one word kept by the host per (kernel, device, program), 0 at first. Written
-                           // and read by kernels that may run at once: use atomic accesses
+  uint64_t* cache;         // one word kept by the host per (kernel, device, program), 0 at first.
+                           // Written and read by kernels that may run at once: use atomic accesses
   void* plan;              // state that `plan` left for this signature
   SyRange scratch;         // of the size that `plan` asked for
   SyRange status;          // SyStatusWord of the stream, in device memory
@@ -256,7 +267,8 @@ struct SyCall {
 };
 SY_CHECK_SIZE(SyCall, 208);
 
-// Where a kernel notes a bad index. Only the first is kept: write it when code is 0. Frozen, 32 bytes.
+// Where a kernel notes a bad index. Only the first is kept: write it when code is 0. Frozen, 32
+// bytes.
 typedef struct SyStatusWord {
   int32_t code;      // 0: fine; else SY_OUT_OF_RANGE
   int32_t op;        // SyCall.op
@@ -280,14 +292,15 @@ typedef struct SyPlan {
 } SyPlan;
 SY_CHECK_SIZE(SyPlan, 144);
 
-// What a kernel takes beyond the plainest input. 0: only dense, aligned, non-empty views; the host copies
-// and skips to make it so.
+// What a kernel takes beyond the plainest input. 0: only dense, aligned, non-empty views; the host
+// copies and skips to make it so.
 #define SY_ACCEPTS_STRIDES 1u      // any positive strides, gaps
 #define SY_ACCEPTS_BROADCAST 2u    // stride 0 in inputs
 #define SY_ACCEPTS_NEGATIVE 4u     // negative strides
 #define SY_ACCEPTS_OVERLAPPING 8u  // inputs whose elements share memory (windows)
 #define SY_ACCEPTS_EMPTY 16u       // a dimension of size 0
-#define SY_ACCEPTS_UNALIGNED 32u   // any element offset; else offset is a multiple of buffer_alignment
+#define SY_ACCEPTS_UNALIGNED 32u   // any element offset; else offset is a multiple of
+                                   // buffer_alignment
 #define SY_ACCEPTS_ALL 63u
 
 #define SY_KERNEL_NONDETERMINISTIC 1u
@@ -297,16 +310,16 @@ SY_CHECK_SIZE(SyPlan, 144);
 
 typedef SyStatus(SY_CALL* SyKernelFn)(const SyCall* call);  // [stream], device open
 
-// A kernel. Strided. Among those that match, higher priority wins; then the device's owner; then the
-// plugin's name in byte order.
+// A kernel. Strided. Among those that match, higher priority wins; then the device's owner; then
+// the plugin's name in byte order.
 typedef struct SyKernel {
-  const char* op;          // name of an op, or of a core kernel: "map" "reduce" "copy" "gather" "scatter"
-                           // "matmul" "scan" "sort" "row"
+  const char* op;          // name of an op, or of a core kernel: "map" "reduce" "copy" "gather"
+                           // "scatter" "matmul" "scan" "sort" "row"
   int32_t rev;             // the op's revision that it implements
-  uint32_t dtype;          // SyDtype of the first input (of the output for scatter, and where there is no
-                           // input); 0: see dtypes
-  SyKernelFn run;          // queues or runs. SY_UNIMPLEMENTED before anything is queued: the host takes the
-                           // next candidate
+  uint32_t dtype;          // SyDtype of the first input (of the output for scatter, and where there
+                           // is no input); 0: see dtypes
+  SyKernelFn run;          // queues or runs. SY_UNIMPLEMENTED before anything is queued: the host
+                           // takes the next candidate
   const char* device;      // device kind; NULL: the plugin's own
   const char* variant;     // name for humans and SY_KERNEL; NULL: the op's
   int32_t priority;        // 0 is normal
@@ -314,42 +327,46 @@ typedef struct SyKernel {
   uint32_t accepts;        // SY_ACCEPTS_*
   int32_t max_rank;        // 0: SY_MAX_RANK
   uint64_t dtypes;         // where dtype is 0: bits of SY_T_*; 0: any that the device computes in
-  // [any], device open. Looks at shapes, strides, dtypes and attributes, never at data; queues nothing;
-  // gives the same answer for the same signature, so the host keeps it. NULL: accepts all, no scratch.
+  // [any], device open. Looks at shapes, strides, dtypes and attributes, never at data; queues
+  // nothing; gives the same answer for the same signature, so the host keeps it. NULL: accepts all,
+  // no scratch.
   SyStatus(SY_CALL* plan)(const SyCall* call, SyPlan* out_plan);
   void(SY_CALL* drop)(void* plan_state);  // [any]
   SY_TEST_GROW
 } SyKernel;
 SY_CHECK_SIZE(SyKernel, 80);
 
-// ---------------------------------------------------------------------------------------------------
-// The core kernels. Inputs and outputs have one rank and arrive with broadcast axes at stride 0; unit axes
-// may have been dropped and neighbouring axes joined where that changes nothing a program can see.
+// ------------------------------------------------------------------------------------------------
+// The core kernels. Inputs and outputs have one rank and arrive with broadcast axes at stride 0;
+// unit axes may have been dropped and neighbouring axes joined where that changes nothing a program
+// can see.
 //
 // map      program. Every in[i] and out[j] has the call's shape. out[j] = value outputs[j].
-// reduce   program, SyReduceAttrs. Every in[i] has the full shape; out[j] has size 1 at the axes in the mask.
-//          The program's one value per element is combined over those axes in its own type (the
-//          accumulator's: f32 for f16 and bf16), starting from the combiner's identity, and converted to
-//          out[0]'s dtype. ARGMAX and ARGMIN: out[0] is the value, out[1] (i64) its index in C order of the
-//          reduced axes; NaN wins over numbers, the first wins among equals. An axis of size 0 gives the
-//          identity; the host refuses it for MAX, MIN, ARG*. The order of a float sum must depend on the
-//          shape only, and its error grow like that of a blocked or pairwise sum.
+// reduce   program, SyReduceAttrs. Every in[i] has the full shape; out[j] has size 1 at the axes in
+//          the mask. The program's one value per element is combined over those axes in its own
+//          type (the accumulator's: f32 for f16 and bf16), starting from the combiner's identity,
+//          and converted to out[0]'s dtype. ARGMAX and ARGMIN: out[0] is the value, out[1] (i64)
+//          its index in C order of the reduced axes; NaN wins over numbers, the first wins among
+//          equals. An axis of size 0 gives the identity; the host refuses it for MAX, MIN, ARG*.
+//          The order of a float sum must depend on the shape only, and its error grow like that of
+//          a blocked or pairwise sum.
 // copy     in[0] to out[0], same shape and dtype, any strides.
-// gather   SyAxisAttrs. in[0] x, in[1] i64 index of out[0]'s shape; x has out's sizes but at the axis.
-//          out[..., j, ...] = x[..., index, ...]. A negative index counts from the end. Beyond that: 0 is
-//          written and the status word is set.
-// scatter  SyScatterAttrs. in[0] i64 index, in[1] source of its shape; out[0] holds the base already and is
-//          updated in place; it has the index's sizes but at the axis. In C order of the index: SET keeps the
-//          last. A bad index writes nothing and sets the status word.
-// matmul   in[0] [..., m, k], in[1] [..., k, n], out[0] [..., m, n]. f16 and bf16 accumulate in f32 and
-//          round once; f64 in f64; integers wrap. k = 0 gives zeros.
-// scan     program, SyScanAttrs. Inclusive prefix along the axis of the program's value, in its type, each
-//          result converted to out[0]'s dtype. ARGMAX and ARGMIN also give the index in out[1].
-// sort     SySortAttrs. in[0] along the axis to out[0], and to out[1] (i64) where each came from. Stable
-//          (also when descending), NaN last in both directions.
-// row      program with ROW opcodes, over the last axis. in[i] have the call's shape; out[j] has it too, or
-//          size 1 in the last axis, for a value that is the same in the whole row. Optional: without it
-//          the host uses reduce and map.
+// gather   SyAxisAttrs. in[0] x, in[1] i64 index of out[0]'s shape; x has out's sizes but at the
+//          axis. out[..., j, ...] = x[..., index, ...]. A negative index counts from the end.
+//          Beyond that: 0 is written and the status word is set.
+// scatter  SyScatterAttrs. in[0] i64 index, in[1] source of its shape; out[0] holds the base
+//          already and is updated in place; it has the index's sizes but at the axis. In C order of
+//          the index: SET keeps the last. A bad index writes nothing and sets the status word.
+// matmul   in[0] [..., m, k], in[1] [..., k, n], out[0] [..., m, n]. f16 and bf16 accumulate in f32
+//          and round once; f64 in f64; integers wrap. k = 0 gives zeros.
+// scan     program, SyScanAttrs. Inclusive prefix along the axis of the program's value, in its
+//          type, each result converted to out[0]'s dtype. ARGMAX and ARGMIN also give the index in
+//          out[1].
+// sort     SySortAttrs. in[0] along the axis to out[0], and to out[1] (i64) where each came from.
+//          Stable (also when descending), NaN last in both directions.
+// row      program with ROW opcodes, over the last axis. in[i] have the call's shape; out[j] has it
+//          too, or size 1 in the last axis, for a value that is the same in the whole row.
+//          Optional: without it the host uses reduce and map.
 
 #define SY_COMBINE_SUM 1
 #define SY_COMBINE_PROD 2
@@ -366,7 +383,8 @@ SY_CHECK_SIZE(SyKernel, 80);
 #define SY_SCATTER_MIN 3
 #define SY_SCATTER_MAX 4
 
-// Attribute structs of the core kernels grow like any other: SyCall.attrs_size says how much there is.
+// Attribute structs of the core kernels grow like any other: SyCall.attrs_size says how much there
+// is.
 typedef struct SyReduceAttrs {
   int64_t combiner;  // SY_COMBINE_*
   int64_t axes;      // bit i: axis i is reduced
@@ -389,7 +407,7 @@ typedef struct SySortAttrs {
   int64_t descending;
 } SySortAttrs;
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Devices
 
 #define SY_DEVICE_TYPE_CPU 1
@@ -406,7 +424,8 @@ typedef struct SySortAttrs {
 #define SY_MEMORY_UNIFIED 16u
 #define SY_MEMORY_PINNED 32u
 
-// What the device's arithmetic keeps. Bits of SyDeviceInfo.numeric; the conformance kit checks each.
+// What the device's arithmetic keeps. Bits of SyDeviceInfo.numeric; the conformance kit checks
+// each.
 #define SY_NUMERIC_SUBNORMALS 1u         // f32 subnormals are kept
 #define SY_NUMERIC_NAN 2u                // NaN and infinities are kept
 #define SY_NUMERIC_SIGNED_ZERO 4u
@@ -426,10 +445,12 @@ typedef struct SyDeviceInfo {
   uint8_t uuid[16];          // the chip's, zeros if unknown: two plugins may show one chip
   uint64_t total_bytes;
   uint64_t max_alloc_bytes;  // largest single allocation; 0: no limit
-  uint64_t buffer_alignment; // power of two; the host's pool starts every block at a multiple. 0: 64
+  uint64_t buffer_alignment; // power of two; the host's pool starts every block at a multiple. 0:
+                             // 64
   uint64_t dtypes_storage;   // SY_T_BIT set it can hold; 0: SY_T_ALL
   uint64_t dtypes_compute;   // ... and compute in; 0: the same
-  uint64_t opcodes[4];       // bit set of SY_OP_* that its map, reduce, scan, row take; all 0: all of 0.1
+  uint64_t opcodes[4];       // bit set of SY_OP_* that its map, reduce, scan, row take; all 0: all
+                             // of 0.1
   uint32_t memory_kinds;     // SY_MEMORY_*; 0: SY_MEMORY_DEVICE
   uint32_t numeric;          // SY_NUMERIC_*
   int32_t dlpack_type;       // DLPack's device number; 0: not exchanged
@@ -445,15 +466,16 @@ SY_CHECK_SIZE(SyDeviceInfo, 160);
 typedef struct SyDeviceFns {  // sized
   uint32_t size;
   uint32_t reserved;
-  // [any], started. How many devices there are; the same answer each time. 0 with a reason set through
-  // host->fail is honest and no error. Does not initialise a driver for good.
+  // [any], started. How many devices there are; the same answer each time. 0 with a reason set
+  // through host->fail is honest and no error. Does not initialise a driver for good.
   int32_t(SY_CALL* count)(void* state);
   SyStatus(SY_CALL* info)(void* state, int32_t index, SyDeviceInfo* out_info);  // [any], started
   // [device], started. The first call that may touch the driver for good.
   SyStatus(SY_CALL* open)(void* state, int32_t index, uint64_t* out_device);
   void(SY_CALL* close)(void* state, uint64_t device);  // [device]; all streams and memory are gone
   // [any], device open. May be NULL.
-  SyStatus(SY_CALL* memory_info)(void* state, uint64_t device, uint64_t* out_free, uint64_t* out_total);
+  SyStatus(SY_CALL* memory_info)(void* state, uint64_t device, uint64_t* out_free,
+                                 uint64_t* out_total);
   // [any], device open. Functions by name for kernel providers, "sy.opencl.native/1". May be NULL.
   const void*(SY_CALL* extension)(void* state, uint64_t device, const char* name);
   SY_TEST_GROW
@@ -469,53 +491,66 @@ typedef struct SyAllocation {  // sized, filled by the plugin
 } SyAllocation;
 SY_CHECK_SIZE(SyAllocation, 40);
 
-// `stream` is 0 on devices without streams; then every call is complete when it returns. With streams, copies
-// are ordered on the stream; the host memory of copy_in may be reused when it returns, that of copy_out is
-// filled once the stream has been synchronised.
+// `stream` is 0 on devices without streams; then every call is complete when it returns. With
+// streams, copies are ordered on the stream; the host memory of copy_in may be reused when it
+// returns, that of copy_out is filled once the stream has been synchronised.
 typedef struct SyMemoryFns {  // sized
   uint32_t size;
   uint32_t reserved;
-  // [any], device open. bytes > 0. SY_RESOURCE_EXHAUSTED when it does not fit: the host then trims its pool
-  // and asks once more.
-  SyStatus(SY_CALL* alloc)(void* state, uint64_t device, int64_t bytes, uint32_t kind, SyAllocation* out_allocation);
+  // [any], device open. bytes > 0. SY_RESOURCE_EXHAUSTED when it does not fit: the host then trims
+  // its pool and asks once more.
+  SyStatus(SY_CALL* alloc)(void* state, uint64_t device, int64_t bytes, uint32_t kind,
+                           SyAllocation* out_allocation);
   // [any], device open. All queued work that uses it has finished.
   void(SY_CALL* free)(void* state, uint64_t device, uint64_t handle);
   // [stream], device open.
-  SyStatus(SY_CALL* copy_in)(void* state, uint64_t device, uint64_t stream, uint64_t handle, int64_t offset,
-                             const void* host, int64_t bytes);
-  SyStatus(SY_CALL* copy_out)(void* state, uint64_t device, uint64_t stream, uint64_t handle, int64_t offset,
-                              void* host, int64_t bytes);
-  SyStatus(SY_CALL* copy_within)(void* state, uint64_t device, uint64_t stream, uint64_t to, int64_t to_offset,
+  SyStatus(SY_CALL* copy_in)(void* state, uint64_t device, uint64_t stream, uint64_t handle,
+                             int64_t offset, const void* host, int64_t bytes);
+  SyStatus(SY_CALL* copy_out)(void* state, uint64_t device, uint64_t stream, uint64_t handle,
+                              int64_t offset, void* host, int64_t bytes);
+  SyStatus(SY_CALL* copy_within)(void* state, uint64_t device, uint64_t stream, uint64_t to,
+                                 int64_t to_offset,
                                  uint64_t from, int64_t from_offset, int64_t bytes);
   // Repeats a pattern of 1, 2, 4, 8 or 16 bytes. May be NULL.
-  SyStatus(SY_CALL* fill)(void* state, uint64_t device, uint64_t stream, uint64_t handle, int64_t offset,
+  SyStatus(SY_CALL* fill)(void* state, uint64_t device, uint64_t stream, uint64_t handle,
+                          int64_t offset,
                           int64_t bytes, const void* pattern, int32_t pattern_bytes);
   // For host-visible memory that is not coherent. May be NULL.
-  SyStatus(SY_CALL* flush_range)(void* state, uint64_t device, uint64_t handle, int64_t offset, int64_t bytes);
-  SyStatus(SY_CALL* invalidate_range)(void* state, uint64_t device, uint64_t handle, int64_t offset, int64_t bytes);
+  SyStatus(SY_CALL* flush_range)(void* state, uint64_t device, uint64_t handle, int64_t offset,
+                                 int64_t bytes);
+  SyStatus(SY_CALL* invalidate_range)(void* state, uint64_t device, uint64_t handle,
+                                      int64_t offset, int64_t bytes);
   SY_TEST_GROW
 } SyMemoryFns;
 SY_CHECK_SIZE(SyMemoryFns, 72);
 
-// Streams. A tick is a mark in a stream: ticks start at 1, rise by one with each record, never jump. The
-// table is NULL for devices whose calls are complete when they return. An error in queued work sticks to
-// its stream: later calls on it return the same code until reset.
+// Streams. A tick is a mark in a stream: ticks start at 1, rise by one with each record, never
+// jump. The table is NULL for devices whose calls are complete when they return. An error in queued
+// work sticks to its stream: later calls on it return the same code until reset.
 typedef struct SyStreamFns {  // sized
   uint32_t size;
   uint32_t reserved;
-  SyStatus(SY_CALL* create)(void* state, uint64_t device, uint32_t flags, uint64_t* out_stream);  // [any]
-  void(SY_CALL* destroy)(void* state, uint64_t device, uint64_t stream);                          // [stream]
+  // [any]. A new stream, empty and in order.
+  SyStatus(SY_CALL* create)(void* state, uint64_t device, uint32_t flags, uint64_t* out_stream);
+  // [stream]. Gives the handle up; the host has waited for its work.
+  void(SY_CALL* destroy)(void* state, uint64_t device, uint64_t stream);
   // [stream]. Marks the work queued so far.
   SyStatus(SY_CALL* record)(void* state, uint64_t device, uint64_t stream, uint64_t* out_tick);
-  // [stream]. What is queued on `stream` later waits until `other` has reached `tick`. Does not block.
-  SyStatus(SY_CALL* wait)(void* state, uint64_t device, uint64_t stream, uint64_t other, uint64_t tick);
-  SyStatus(SY_CALL* query)(void* state, uint64_t device, uint64_t stream, uint64_t* out_tick);  // [any] last finished
+  // [stream]. What is queued on `stream` later waits until `other` has reached `tick`. Does not
+  // block.
+  SyStatus(SY_CALL* wait)(void* state, uint64_t device, uint64_t stream, uint64_t other,
+                          uint64_t tick);
+  // [any]. The last tick that was reached. Does not block.
+  SyStatus(SY_CALL* query)(void* state, uint64_t device, uint64_t stream, uint64_t* out_tick);
   // [any]. Blocks until `tick` is reached; timeout_ns < 0: for ever. SY_DEADLINE_EXCEEDED.
-  SyStatus(SY_CALL* sync)(void* state, uint64_t device, uint64_t stream, uint64_t tick, int64_t timeout_ns);
-  // [stream]. Starts work that is held back; never blocks. The host calls it before any wait, query or use
-  // from elsewhere. May be NULL.
+  SyStatus(SY_CALL* sync)(void* state, uint64_t device, uint64_t stream, uint64_t tick,
+                          int64_t timeout_ns);
+  // [stream]. Starts work that is held back; never blocks. The host calls it before any wait, query
+  // or use from elsewhere. May be NULL.
   SyStatus(SY_CALL* flush)(void* state, uint64_t device, uint64_t stream);
-  SyStatus(SY_CALL* reset)(void* state, uint64_t device, uint64_t stream);  // [stream] forgets a stuck error. May be NULL
+  SyStatus(SY_CALL* reset)(void* state, uint64_t device, uint64_t stream);  // [stream] forgets a
+                                                                            // stuck error. May be
+                                                                            // NULL
   SY_TEST_GROW
 } SyStreamFns;
 SY_CHECK_SIZE(SyStreamFns, 72);
@@ -532,7 +567,7 @@ typedef struct SyGraphFns {  // sized
 } SyGraphFns;
 SY_CHECK_SIZE(SyGraphFns, 40);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Ops that a plugin adds
 
 // Shape and dtype of one output, filled by `infer`. Frozen, 104 bytes.
@@ -580,7 +615,8 @@ typedef struct SyGradCall {  // sized
   uint32_t attrs_size;
   int32_t out_count;
   uint64_t wanted;            // bit i: a gradient of in[i] is wanted
-  SyTensor** in_grads;        // each wanted one receives a tensor with one reference, or stays NULL: zero
+  SyTensor** in_grads;        // each wanted one receives a tensor with one reference, or stays
+                              // NULL: zero
   SY_TEST_GROW
 } SyGradCall;
 SY_CHECK_SIZE(SyGradCall, 72);
@@ -600,7 +636,8 @@ typedef struct SyOpSpec {
   uint32_t flags;            // 0
   // [any], mapped. Pure. Fills shape and dtype of each output, or fails with a text.
   SyStatus(SY_CALL* infer)(const SyShapeCall* call);
-  // [any], device open. The op in other ops, through host->api: makes it run everywhere. May be NULL.
+  // [any], device open. The op in other ops, through host->api: makes it run everywhere. May be
+  // NULL.
   SyStatus(SY_CALL* composite)(const SyOpCall* call);
   // [any], device open. Its gradient in ops. NULL: not differentiable.
   SyStatus(SY_CALL* grad)(const SyGradCall* call);
@@ -610,7 +647,7 @@ typedef struct SyOpSpec {
 } SyOpSpec;
 SY_CHECK_SIZE(SyOpSpec, 96);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // Options that a plugin declares. Strided. Set as "<plugin>.<name>" or SY_<PLUGIN>_<NAME>.
 
 #define SY_OPTION_BOOL 1
@@ -629,7 +666,7 @@ typedef struct SyOption {
 } SyOption;
 SY_CHECK_SIZE(SyOption, 48);
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 // The plugin
 
 #define SY_PLUGIN_UNLOADABLE 1u    // its code may be unmapped after close
@@ -661,21 +698,24 @@ typedef struct SyPlugin {
   const SyGraphFns* graph;     // NULL
   const void* compile;         // reserved, NULL
   const void* profile;         // reserved, NULL
-  // [start], mapped. Makes the instance's state; NULL: none. May fail with a reason; then nothing remains.
+  // [start], mapped. Makes the instance's state; NULL: none. May fail with a reason; then nothing
+  // remains.
   SyStatus(SY_CALL* start)(const SyHost* host, void** out_state);
-  void(SY_CALL* close)(void* state);                               // [start]; joins its threads. May be NULL
+  void(SY_CALL* close)(void* state);                               // [start]; joins its threads.
+                                                                   // May be NULL
   const void*(SY_CALL* extension)(void* state, const char* name);  // [any], started. May be NULL
   SY_TEST_GROW
 } SyPlugin;
 SY_CHECK_SIZE(SyPlugin, 168);
 
-// The one exported symbol. [any], mapped. Cheap and pure: touches no driver, keeps nothing, may be called
-// more than once and by more than one host. Returns NULL after host->fail to refuse.
+// The one exported symbol. [any], mapped. Cheap and pure: touches no driver, keeps nothing, may be
+// called more than once and by more than one host. Returns NULL after host->fail to refuse.
 typedef const SyPlugin*(SY_CALL* SyPluginMainFn)(const SyHost* host);
 SY_EXPORT const SyPlugin* sy_plugin_main(const SyHost* host);
 
-// ---------------------------------------------------------------------------------------------------
-// The host. Sized. All entries [any] unless it is said otherwise, legal from inside every plugin entry.
+// ------------------------------------------------------------------------------------------------
+// The host. Sized. All entries [any] unless it is said otherwise, legal from inside every plugin
+// entry.
 
 typedef void(SY_CALL* SyRangeFn)(void* context, int64_t begin, int64_t end);
 
@@ -685,17 +725,20 @@ struct SyHost {
   const char* name;         // "switchyard"
   const char* version;
   const char* plugin_path;  // resolved file of the plugin that is given this host
-  const SyApi* api;         // all functions of sy.h: for composites, gradients, and kernels that run ops
+  const SyApi* api;         // all functions of sy.h: for composites, gradients, and kernels that
+                            // run ops
   // Sets this thread's message and returns `code`. printf's formats.
   SyStatus(SY_CALL* fail)(SyStatus code, const char* format, ...);
   // The same without varargs.
   SyStatus(SY_CALL* fail_text)(SyStatus code, const char* text, int64_t length);
   // Reports an error of queued work, from any thread; it surfaces at the stream's next wait.
-  void(SY_CALL* stream_fail)(const SyHost* host, uint64_t device, uint64_t stream, SyStatus code, const char* text);
+  void(SY_CALL* stream_fail)(const SyHost* host, uint64_t device, uint64_t stream, SyStatus code,
+                             const char* text);
   int32_t(SY_CALL* log_level)(void);  // texts above it are dropped: test before building them
   void(SY_CALL* log)(int32_t level, const char* text);
-  // Runs fn over [0, count) in pieces of at most `grain`, which start at multiples of it, on the host's
-  // threads and the caller's; returns when all are done. Nested calls run inline. fn does not block on a device.
+  // Runs fn over [0, count) in pieces of at most `grain`, which start at multiples of it, on the
+  // host's threads and the caller's; returns when all are done. Nested calls run inline. fn does
+  // not block on a device.
   void(SY_CALL* parallel_for)(int64_t count, int64_t grain, SyRangeFn fn, void* context);
   int32_t(SY_CALL* thread_count)(void);  // threads that parallel_for uses, the caller's included
   void*(SY_CALL* host_alloc)(int64_t bytes, int64_t alignment);  // NULL when it does not fit
@@ -703,16 +746,18 @@ struct SyHost {
   // Values of the plugin's declared options.
   int64_t(SY_CALL* option_int)(const SyHost* host, const char* name);  // INT and BOOL
   double(SY_CALL* option_float)(const SyHost* host, const char* name);
-  const char*(SY_CALL* option_text)(const SyHost* host, const char* name);  // lives as long as the plugin
+  const char*(SY_CALL* option_text)(const SyHost* host, const char* name);  // lives as long as the
+                                                                            // plugin
   const char*(SY_CALL* cache_dir)(void);  // folder for compiled code; NULL: caching is off
-  // Blobs by key. get: bytes of the blob, or -1; copies at most `capacity`. put: atomic, safe for many processes.
+  // Blobs by key. get: bytes of the blob, or -1; copies at most `capacity`. put: atomic, safe for
+  // many processes.
   int64_t(SY_CALL* cache_get)(const char* key, void* data, int64_t capacity);
   SyStatus(SY_CALL* cache_put)(const char* key, const void* data, int64_t bytes);
   int64_t(SY_CALL* clock_ns)(void);  // monotonic
   int32_t(SY_CALL* op_find)(const char* name);  // -1: none
   const char*(SY_CALL* op_name)(int32_t op);    // NULL: none
-  // Functions of the plugin that owns the device, e.g. "sy.opencl.native/1"; NULL: refused or unknown. Called
-  // from inside run or plan, with SyCall.device.
+  // Functions of the plugin that owns the device, e.g. "sy.opencl.native/1"; NULL: refused or
+  // unknown. Called from inside run or plan, with SyCall.device.
   const void*(SY_CALL* device_extension)(uint64_t device, const char* name);
   const void*(SY_CALL* extension)(const char* name);  // of the host itself; NULL: unknown
   SY_TEST_GROW

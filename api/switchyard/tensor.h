@@ -1,8 +1,9 @@
-// sy::Tensor: a value type over the C ABI of sy.h. Header-only, C++20, any compiler and standard library.
+// sy::Tensor: a value type over the C ABI of sy.h. Header-only, C++20, any compiler and standard
+// library.
 //
 // A Tensor is a handle: copies share the memory, `b = a` makes b another name for a's tensor, while
-// `x[1] = y` writes into x. Failures throw sy::Error with the code and the one-line text of the library.
-// Threads: as sy.h says; different handles may be used from different threads.
+// `x[1] = y` writes into x. Failures throw sy::Error with the code and the one-line text of the
+// library. Threads: as sy.h says; different handles may be used from different threads.
 #ifndef SWITCHYARD_TENSOR_H_
 #define SWITCHYARD_TENSOR_H_
 
@@ -39,7 +40,8 @@ class Error : public std::runtime_error {
 
 namespace detail {
 inline void Check(SyStatus status) {
-  if (status != SY_OK) [[unlikely]] throw Error(status, sy_last_message());
+  if (status != SY_OK) [[unlikely]]
+    throw Error(status, sy_last_message());
 }
 inline int32_t FindOp(const char* name) {
   const int32_t id = sy_op_find(name);
@@ -60,20 +62,34 @@ inline constexpr Dtype u8{SY_U8}, u16{SY_U16}, u32{SY_U32}, u64{SY_U64}, bool_{S
 
 inline const char* name(Dtype dtype) {
   switch (dtype.code) {
-    case SY_F16: return "f16";
-    case SY_BF16: return "bf16";
-    case SY_F32: return "f32";
-    case SY_F64: return "f64";
-    case SY_I8: return "i8";
-    case SY_I16: return "i16";
-    case SY_I32: return "i32";
-    case SY_I64: return "i64";
-    case SY_U8: return "u8";
-    case SY_U16: return "u16";
-    case SY_U32: return "u32";
-    case SY_U64: return "u64";
-    case SY_BOOL: return "bool";
-    default: return "none";
+    case SY_F16:
+      return "f16";
+    case SY_BF16:
+      return "bf16";
+    case SY_F32:
+      return "f32";
+    case SY_F64:
+      return "f64";
+    case SY_I8:
+      return "i8";
+    case SY_I16:
+      return "i16";
+    case SY_I32:
+      return "i32";
+    case SY_I64:
+      return "i64";
+    case SY_U8:
+      return "u8";
+    case SY_U16:
+      return "u16";
+    case SY_U32:
+      return "u32";
+    case SY_U64:
+      return "u64";
+    case SY_BOOL:
+      return "bool";
+    default:
+      return "none";
   }
 }
 inline constexpr bool is_float(Dtype dtype) {
@@ -102,12 +118,13 @@ class Ints {
  public:
   Ints() = default;
   template <std::integral... T>
-    requires(sizeof...(T) > 0)
-  Ints(T... values) : values_{static_cast<int64_t>(values)...} {}  // NOLINT(google-explicit-constructor): {64, n}
+  requires(sizeof...(T) > 0) Ints(T... values)
+      : values_{static_cast<int64_t>(values)...} {}  // NOLINT(google-explicit-constructor): {64, n}
   template <std::integral T>
   Ints(const std::vector<T>& values)  // NOLINT(google-explicit-constructor)
       : values_(values.begin(), values.end()) {}
-  Ints(std::span<const int64_t> values) : values_(values.begin(), values.end()) {}  // NOLINT(google-explicit-constructor)
+  Ints(std::span<const int64_t> values)
+      : values_(values.begin(), values.end()) {}  // NOLINT(google-explicit-constructor)
   const int64_t* data() const { return values_.data(); }
   int64_t size() const { return static_cast<int64_t>(values_.size()); }
   int64_t operator[](int64_t i) const { return values_[static_cast<size_t>(i)]; }
@@ -125,8 +142,10 @@ using Shape = std::vector<int64_t>;
 class Device {
  public:
   Device() = default;
-  Device(const char* name) { detail::Check(sy_device_find(name, &device_)); }  // NOLINT(google-explicit-constructor)
-  Device(const std::string& name) : Device(name.c_str()) {}                    // NOLINT(google-explicit-constructor)
+  Device(const char* name) {
+    detail::Check(sy_device_find(name, &device_));
+  }                                                          // NOLINT(google-explicit-constructor)
+  Device(const std::string& name) : Device(name.c_str()) {}  // NOLINT(google-explicit-constructor)
   explicit Device(const SyDevice* device) : device_(device) {}
   std::string name() const { return sy_device_name(handle()); }
   const SyDevice* handle() const { return device_ ? device_ : sy_device_current(); }
@@ -150,7 +169,8 @@ struct TensorOptions {
 
 // ---- indexing
 
-// A range of an axis as Python's slices; range() is everything, negative numbers count from the end.
+// A range of an axis as Python's slices; range() is everything, negative numbers count from the
+// end.
 struct Range {
   int64_t start = 0;
   int64_t end = std::numeric_limits<int64_t>::max();
@@ -173,7 +193,8 @@ class Tensor {
   Tensor() : handle_(nullptr) {}
   // A number of the language: it adapts to the dtype and device of what it meets.
   template <Number T>
-  Tensor(T value) : handle_(nullptr) {  // NOLINT(google-explicit-constructor): 2.0 * x, where(c, x, 0)
+  Tensor(T value)
+      : handle_(nullptr) {  // NOLINT(google-explicit-constructor): 2.0 * x, where(c, x, 0)
     if constexpr (std::is_floating_point_v<T>)
       detail::Check(sy_tensor_number_f64(static_cast<double>(value), &handle_));
     else
@@ -257,7 +278,8 @@ class Tensor {
   template <Number T>
   T* data() const {
     if (dtype() != dtype_of<T>())
-      throw Error(SY_INVALID_ARGUMENT, "data: asked as " + std::string(name(dtype_of<T>())) + " of " + describe());
+      throw Error(SY_INVALID_ARGUMENT,
+                  "data: asked as " + std::string(name(dtype_of<T>())) + " of " + describe());
     void* p = nullptr;
     detail::Check(sy_tensor_data(handle_, &p));
     return static_cast<T*>(p);
@@ -291,7 +313,8 @@ class Tensor {
   Tensor grad() const { return take(sy_tensor_grad(handle_)); }
   void set_grad(const Tensor& grad) { detail::Check(sy_tensor_set_grad(handle_, grad.handle())); }
   void zero_grad() { detail::Check(sy_tensor_set_grad(handle_, nullptr)); }
-  void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+  void backward(const Tensor& gradient = {}, bool retain_graph = false,
+                bool create_graph = false) const;
 
   Tensor& operator+=(const Tensor& other);
   Tensor& operator-=(const Tensor& other);
@@ -309,8 +332,8 @@ class Tensor {
 
 namespace detail {
 
-inline SyRun MakeRun(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs, size_t attrs_size,
-                     SyTensor** out, int32_t out_count) {
+inline SyRun MakeRun(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs,
+                     size_t attrs_size, SyTensor** out, int32_t out_count) {
   SyRun run{};
   run.size = sizeof run;
   run.op = op;
@@ -324,7 +347,8 @@ inline SyRun MakeRun(int32_t op, SyTensor* const* in, int32_t in_count, const vo
 }
 
 // Trailing absent inputs may be left out of the count: the op sees how many there are.
-inline Tensor RunOne(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs, size_t attrs_size) {
+inline Tensor RunOne(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs,
+                     size_t attrs_size) {
   SyTensor* out = nullptr;
   const SyRun run = MakeRun(op, in, in_count, attrs, attrs_size, &out, 1);
   Check(sy_run(&run));
@@ -332,7 +356,8 @@ inline Tensor RunOne(int32_t op, SyTensor* const* in, int32_t in_count, const vo
 }
 
 template <size_t N>
-std::array<Tensor, N> RunArray(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs, size_t attrs_size) {
+std::array<Tensor, N> RunArray(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs,
+                               size_t attrs_size) {
   SyTensor* out[N] = {};
   const SyRun run = MakeRun(op, in, in_count, attrs, attrs_size, out, static_cast<int32_t>(N));
   Check(sy_run(&run));
@@ -341,10 +366,11 @@ std::array<Tensor, N> RunArray(int32_t op, SyTensor* const* in, int32_t in_count
   return result;
 }
 
-inline std::vector<Tensor> RunMany(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs, size_t attrs_size,
-                                   int64_t count) {
+inline std::vector<Tensor> RunMany(int32_t op, SyTensor* const* in, int32_t in_count,
+                                   const void* attrs, size_t attrs_size, int64_t count) {
   std::vector<SyTensor*> out(static_cast<size_t>(count), nullptr);
-  const SyRun run = MakeRun(op, in, in_count, attrs, attrs_size, out.data(), static_cast<int32_t>(count));
+  const SyRun run =
+      MakeRun(op, in, in_count, attrs, attrs_size, out.data(), static_cast<int32_t>(count));
   Check(sy_run(&run));
   std::vector<Tensor> result;
   result.reserve(out.size());
@@ -353,16 +379,16 @@ inline std::vector<Tensor> RunMany(int32_t op, SyTensor* const* in, int32_t in_c
 }
 
 // In place: out is both where the result goes and, for binary ops, the first input.
-inline void RunInto(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs, size_t attrs_size,
-                    SyTensor* const* out, int32_t out_count) {
+inline void RunInto(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs,
+                    size_t attrs_size, SyTensor* const* out, int32_t out_count) {
   std::array<SyTensor*, 8> slots{};
   for (int32_t i = 0; i < out_count; ++i) slots[static_cast<size_t>(i)] = out[i];
   const SyRun run = MakeRun(op, in, in_count, attrs, attrs_size, slots.data(), out_count);
   Check(sy_run(&run));
 }
 
-inline Tensor Create(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs, size_t attrs_size,
-                     const TensorOptions& options) {
+inline Tensor Create(int32_t op, SyTensor* const* in, int32_t in_count, const void* attrs,
+                     size_t attrs_size, const TensorOptions& options) {
   SyTensor* out = nullptr;
   SyRun run = MakeRun(op, in, in_count, attrs, attrs_size, &out, 1);
   run.device = options.device.given();
@@ -386,22 +412,28 @@ inline std::vector<SyTensor*> Handles(const std::vector<Tensor>& tensors) {
 
 inline Tensor full(const Ints& shape, const Tensor& value, const TensorOptions& options = {}) {
   static const int32_t id = detail::FindOp("full");
-  const struct {
-    SyInts shape;
-  } attrs = {{shape.data(), shape.size()}};
+  const struct { SyInts shape; } attrs = {{shape.data(), shape.size()}};
   SyTensor* in[] = {value.handle()};
   return detail::Create(id, in, 1, &attrs, sizeof attrs, options);
 }
-inline Tensor zeros(const Ints& shape, const TensorOptions& options = {}) { return full(shape, 0.0, options); }
-inline Tensor ones(const Ints& shape, const TensorOptions& options = {}) { return full(shape, 1.0, options); }
-inline Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), {.dtype = x.dtype(), .device = x.device()}); }
-inline Tensor ones_like(const Tensor& x) { return ones(x.shape(), {.dtype = x.dtype(), .device = x.device()}); }
+inline Tensor zeros(const Ints& shape, const TensorOptions& options = {}) {
+  return full(shape, 0.0, options);
+}
+inline Tensor ones(const Ints& shape, const TensorOptions& options = {}) {
+  return full(shape, 1.0, options);
+}
+inline Tensor zeros_like(const Tensor& x) {
+  return zeros(x.shape(), {.dtype = x.dtype(), .device = x.device()});
+}
+inline Tensor ones_like(const Tensor& x) {
+  return ones(x.shape(), {.dtype = x.dtype(), .device = x.device()});
+}
 
 // Uninitialised memory.
 inline Tensor empty(const Ints& shape, const TensorOptions& options = {}) {
   SyTensor* out = nullptr;
-  detail::Check(sy_tensor_empty(shape.data(), static_cast<int32_t>(shape.size()), options.dtype.code,
-                                sy_device_name(options.device.handle()), &out));
+  detail::Check(sy_tensor_empty(shape.data(), static_cast<int32_t>(shape.size()),
+                                options.dtype.code, sy_device_name(options.device.handle()), &out));
   Tensor t = Tensor::take(out);
   if (options.requires_grad) t.set_requires_grad();
   return t;
@@ -413,7 +445,8 @@ struct RandomAttrs {
   double a, b;
   int64_t seed, offset;
 };
-inline Tensor Random(const char* op, const Ints& shape, double a, double b, const TensorOptions& options) {
+inline Tensor Random(const char* op, const Ints& shape, double a, double b,
+                     const TensorOptions& options) {
   const RandomAttrs attrs = {{shape.data(), shape.size()}, a, b, 0, -1};
   return Create(FindOp(op), nullptr, 0, &attrs, sizeof attrs, options);
 }
@@ -423,18 +456,21 @@ inline Tensor Random(const char* op, const Ints& shape, double a, double b, cons
 inline Tensor randn(const Ints& shape, const TensorOptions& options = {}) {
   return detail::Random("normal", shape, 0, 1, options);
 }
-inline Tensor normal(const Ints& shape, double mean, double std, const TensorOptions& options = {}) {
+inline Tensor normal(const Ints& shape, double mean, double std,
+                     const TensorOptions& options = {}) {
   return detail::Random("normal", shape, mean, std, options);
 }
 // Uniform in [0, 1), and in [low, high).
 inline Tensor rand(const Ints& shape, const TensorOptions& options = {}) {
   return detail::Random("uniform", shape, 0, 1, options);
 }
-inline Tensor uniform(const Ints& shape, double low, double high, const TensorOptions& options = {}) {
+inline Tensor uniform(const Ints& shape, double low, double high,
+                      const TensorOptions& options = {}) {
   return detail::Random("uniform", shape, low, high, options);
 }
 // Uniform integers in [low, high).
-inline Tensor randint(int64_t low, int64_t high, const Ints& shape, const TensorOptions& options = {}) {
+inline Tensor randint(int64_t low, int64_t high, const Ints& shape,
+                      const TensorOptions& options = {}) {
   static const int32_t id = detail::FindOp("randint");
   const struct {
     SyInts shape;
@@ -444,9 +480,7 @@ inline Tensor randint(int64_t low, int64_t high, const Ints& shape, const Tensor
 }
 inline Tensor randperm(int64_t n, const TensorOptions& options = {}) {
   static const int32_t id = detail::FindOp("randperm");
-  const struct {
-    int64_t n, seed, offset;
-  } attrs = {n, 0, -1};
+  const struct { int64_t n, seed, offset; } attrs = {n, 0, -1};
   return detail::Create(id, nullptr, 0, &attrs, sizeof attrs, options);
 }
 // Random words, u32 or u64.
@@ -460,9 +494,7 @@ inline Tensor random_bits(const Ints& shape, const TensorOptions& options = {}) 
 }
 inline Tensor arange(double start, double end, double step = 1, const TensorOptions& options = {}) {
   static const int32_t id = detail::FindOp("arange");
-  const struct {
-    double start, end, step;
-  } attrs = {start, end, step};
+  const struct { double start, end, step; } attrs = {start, end, step};
   return detail::Create(id, nullptr, 0, &attrs, sizeof attrs, options);
 }
 inline Tensor arange(int64_t end, const TensorOptions& options = {}) {
@@ -478,9 +510,7 @@ inline Tensor linspace(double start, double end, int64_t steps, const TensorOpti
 }
 inline Tensor eye(int64_t n, int64_t m = -1, int64_t k = 0, const TensorOptions& options = {}) {
   static const int32_t id = detail::FindOp("eye");
-  const struct {
-    int64_t n, m, k;
-  } attrs = {n, m, k};
+  const struct { int64_t n, m, k; } attrs = {n, m, k};
   return detail::Create(id, nullptr, 0, &attrs, sizeof attrs, options);
 }
 
@@ -501,8 +531,8 @@ template <class T>
 Tensor FromHost(const T* values, const Shape& shape, const TensorOptions& options) {
   const std::string device = options.device.name();
   SyTensor* out = nullptr;
-  Check(sy_tensor_from_host(values, shape.data(), static_cast<int32_t>(shape.size()), dtype_of<T>().code, device.c_str(),
-                            &out));
+  Check(sy_tensor_from_host(values, shape.data(), static_cast<int32_t>(shape.size()),
+                            dtype_of<T>().code, device.c_str(), &out));
   Tensor t = Tensor::take(out);
   if (options.dtype.code && options.dtype != dtype_of<T>()) t = t.to(options.dtype);
   if (options.requires_grad) t.set_requires_grad();
@@ -515,9 +545,12 @@ using Literal = std::conditional_t<std::is_same_v<T, bool>, uint8_t,
                                    std::conditional_t<std::is_floating_point_v<T>, float, int64_t>>;
 
 template <class T>
-Tensor FromLiterals(const std::vector<Literal<T>>& values, const Shape& shape, const TensorOptions& options) {
+Tensor FromLiterals(const std::vector<Literal<T>>& values, const Shape& shape,
+                    const TensorOptions& options) {
   Tensor t = FromHost(values.data(), shape, {.device = options.device});
-  const Dtype wanted = options.dtype.code ? options.dtype : std::is_same_v<T, bool> ? bool_ : t.dtype();
+  const Dtype wanted = options.dtype.code        ? options.dtype
+                       : std::is_same_v<T, bool> ? bool_
+                                                 : t.dtype();
   if (wanted != t.dtype()) t = t.to(wanted);
   if (options.requires_grad) t.set_requires_grad();
   return t;
@@ -525,7 +558,8 @@ Tensor FromLiterals(const std::vector<Literal<T>>& values, const Shape& shape, c
 
 inline void SameLength(size_t have, size_t want) {
   if (have != want)
-    throw Error(SY_INVALID_ARGUMENT, "from: rows of " + std::to_string(want) + " and " + std::to_string(have) + " elements");
+    throw Error(SY_INVALID_ARGUMENT, "from: rows of " + std::to_string(want) + " and " +
+                                         std::to_string(have) + " elements");
 }
 
 }  // namespace detail
@@ -537,14 +571,16 @@ Tensor from(std::initializer_list<T> row, const TensorOptions& options = {}) {
   return detail::FromLiterals<T>(values, {static_cast<int64_t>(row.size())}, options);
 }
 template <Number T>
-Tensor from(std::initializer_list<std::initializer_list<T>> rows, const TensorOptions& options = {}) {
+Tensor from(std::initializer_list<std::initializer_list<T>> rows,
+            const TensorOptions& options = {}) {
   std::vector<detail::Literal<T>> values;
   const size_t width = rows.size() ? rows.begin()->size() : 0;
   for (const auto& row : rows) {
     detail::SameLength(row.size(), width);
     for (T v : row) values.push_back(static_cast<detail::Literal<T>>(v));
   }
-  return detail::FromLiterals<T>(values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(width)}, options);
+  return detail::FromLiterals<T>(
+      values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(width)}, options);
 }
 template <Number T>
 Tensor from(std::initializer_list<std::initializer_list<std::initializer_list<T>>> planes,
@@ -559,8 +595,10 @@ Tensor from(std::initializer_list<std::initializer_list<std::initializer_list<T>
       for (T v : row) values.push_back(static_cast<detail::Literal<T>>(v));
     }
   }
-  return detail::FromLiterals<T>(
-      values, {static_cast<int64_t>(planes.size()), static_cast<int64_t>(height), static_cast<int64_t>(width)}, options);
+  return detail::FromLiterals<T>(values,
+                                 {static_cast<int64_t>(planes.size()), static_cast<int64_t>(height),
+                                  static_cast<int64_t>(width)},
+                                 options);
 }
 // A tensor over the caller's memory, dense, on the CPU device; the memory must outlive it.
 template <Number T>
@@ -571,24 +609,26 @@ Tensor from(std::span<T> memory, const Ints& shape = {}) {
   int64_t want = 1;
   for (int64_t s : used) want *= s;
   if (want != count)
-    throw Error(SY_INVALID_ARGUMENT, "from: " + std::to_string(count) + " elements of memory for a shape of " + std::to_string(want));
+    throw Error(SY_INVALID_ARGUMENT, "from: " + std::to_string(count) +
+                                         " elements of memory for a shape of " +
+                                         std::to_string(want));
   SyTensor* out = nullptr;
-  detail::Check(sy_tensor_wrap(const_cast<std::remove_const_t<T>*>(memory.data()), used.data(), nullptr,
-                               static_cast<int32_t>(used.size()), dtype_of<std::remove_const_t<T>>().code, nullptr, nullptr,
-                               &out));
+  detail::Check(sy_tensor_wrap(const_cast<std::remove_const_t<T>*>(memory.data()), used.data(),
+                               nullptr, static_cast<int32_t>(used.size()),
+                               dtype_of<std::remove_const_t<T>>().code, nullptr, nullptr, &out));
   return Tensor::take(out);
 }
 // A copy of a vector.
 template <Number T>
-  requires(!std::is_same_v<T, bool>)
-Tensor from(const std::vector<T>& values, const Ints& shape = {}, const TensorOptions& options = {}) {
+requires(!std::is_same_v<T, bool>) Tensor
+    from(const std::vector<T>& values, const Ints& shape = {}, const TensorOptions& options = {}) {
   Shape used(shape.begin(), shape.end());
   if (used.empty()) used = {static_cast<int64_t>(values.size())};
   int64_t want = 1;
   for (int64_t s : used) want *= s;
   if (want != static_cast<int64_t>(values.size()))
-    throw Error(SY_INVALID_ARGUMENT,
-                "from: " + std::to_string(values.size()) + " elements for a shape of " + std::to_string(want));
+    throw Error(SY_INVALID_ARGUMENT, "from: " + std::to_string(values.size()) +
+                                         " elements for a shape of " + std::to_string(want));
   return detail::FromHost(values.data(), used, options);
 }
 
@@ -619,14 +659,14 @@ inline Tensor operator!(const Tensor& x) { return logical_not(x); }
 
 inline Tensor cast(const Tensor& x, Dtype dtype) {
   static const int32_t id = detail::FindOp("cast");
-  const struct {
-    int64_t dtype;
-  } attrs = {static_cast<int64_t>(dtype.code)};
+  const struct { int64_t dtype; } attrs = {static_cast<int64_t>(dtype.code)};
   SyTensor* in[] = {x.handle()};
   return detail::RunOne(id, in, 1, &attrs, sizeof attrs);
 }
 
-inline Tensor Tensor::to(Dtype dtype) const { return dtype == this->dtype() ? *this : cast(*this, dtype); }
+inline Tensor Tensor::to(Dtype dtype) const {
+  return dtype == this->dtype() ? *this : cast(*this, dtype);
+}
 inline Tensor Tensor::detach() const {
   static const int32_t id = detail::FindOp("detach");
   SyTensor* in[] = {handle_};
@@ -662,9 +702,7 @@ inline Tensor& Tensor::operator/=(const Tensor& other) {
 inline Tensor& Tensor::fill(const Tensor& value) {
   static const int32_t id = detail::FindOp("full");
   const Shape s = shape();
-  const struct {
-    SyInts shape;
-  } attrs = {{s.data(), static_cast<int64_t>(s.size())}};
+  const struct { SyInts shape; } attrs = {{s.data(), static_cast<int64_t>(s.size())}};
   SyTensor* in[] = {value.handle()};
   SyTensor* out[] = {handle_};
   SyTensor* slots[] = {out[0]};
@@ -706,11 +744,12 @@ std::vector<T> Tensor::to_vector() const {
 
 struct Index {
   template <std::integral T>
-  Index(T i) : kind(static_cast<int64_t>(i)) {}                 // NOLINT(google-explicit-constructor): x[{0, range()}]
-  Index(const Range& r) : kind(r) {}                            // NOLINT(google-explicit-constructor)
-  Index(NewAxis n) : kind(n) {}                                 // NOLINT(google-explicit-constructor)
-  Index(Ellipsis e) : kind(e) {}                                // NOLINT(google-explicit-constructor)
-  Index(const Tensor& t) : kind(t) {}                           // NOLINT(google-explicit-constructor)
+  Index(T i)
+      : kind(static_cast<int64_t>(i)) {}  // NOLINT(google-explicit-constructor): x[{0, range()}]
+  Index(const Range& r) : kind(r) {}      // NOLINT(google-explicit-constructor)
+  Index(NewAxis n) : kind(n) {}           // NOLINT(google-explicit-constructor)
+  Index(Ellipsis e) : kind(e) {}          // NOLINT(google-explicit-constructor)
+  Index(const Tensor& t) : kind(t) {}     // NOLINT(google-explicit-constructor)
   std::variant<int64_t, Range, NewAxis, Ellipsis, Tensor> kind;
 };
 
@@ -718,14 +757,14 @@ namespace detail {
 inline Tensor SliceAxis(const Tensor& x, int64_t axis, const Range& r) {
   static const int32_t id = FindOp("slice");
   Range used = r;
-  if (r.step < 0 && r.start == 0 && r.end == std::numeric_limits<int64_t>::max()) {  // all of it, backwards
+  if (r.step < 0 && r.start == 0 &&
+      r.end == std::numeric_limits<int64_t>::max()) {  // all of it, backwards
     used.start = std::numeric_limits<int64_t>::max() / 2;
     used.end = std::numeric_limits<int64_t>::min() / 2;
   }
-  if (used.start == 0 && used.end == std::numeric_limits<int64_t>::max() && used.step == 1) return x;
-  const struct {
-    int64_t dim, start, end, step;
-  } attrs = {axis, used.start, used.end, used.step};
+  if (used.start == 0 && used.end == std::numeric_limits<int64_t>::max() && used.step == 1)
+    return x;
+  const struct { int64_t dim, start, end, step; } attrs = {axis, used.start, used.end, used.step};
   SyTensor* in[] = {x.handle()};
   return RunOne(id, in, 1, &attrs, sizeof attrs);
 }
@@ -742,7 +781,8 @@ inline Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
   for (const Index& i : indices)
     used += !std::holds_alternative<NewAxis>(i.kind) && !std::holds_alternative<Ellipsis>(i.kind);
   if (used > dim())
-    throw Error(SY_INVALID_ARGUMENT, "index: " + std::to_string(used) + " indices for " + describe());
+    throw Error(SY_INVALID_ARGUMENT,
+                "index: " + std::to_string(used) + " indices for " + describe());
   Tensor x = *this;
   int64_t axis = 0;
   for (const Index& i : indices) {
@@ -779,8 +819,8 @@ inline void PrintElement(std::ostream& out, double v, Dtype dtype) {
   }
 }
 
-inline void PrintAxis(std::ostream& out, const std::vector<double>& values, const Shape& shape, size_t axis, int64_t base,
-                      Dtype dtype) {
+inline void PrintAxis(std::ostream& out, const std::vector<double>& values, const Shape& shape,
+                      size_t axis, int64_t base, Dtype dtype) {
   if (axis == shape.size()) {
     PrintElement(out, values[static_cast<size_t>(base)], dtype);
     return;

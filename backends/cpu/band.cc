@@ -64,8 +64,8 @@ bool Band<T>::Plan(const Planes<T>& source, int64_t channels, int lanes) {
     most_row = std::max(most_row, tap.h);
     most_column = std::max(most_column, tap.w);
   }
-  // Windows that lie inside the planes can be read there: few channels, or lines of the caches would
-  // be fought for by planes at equal distances.
+  // Windows that lie inside the planes can be read there: few channels, or lines of the caches
+  // would be fought for by planes at equal distances.
   const int64_t plane = source.size.h * source.size.w;
   direct_ = stride.h == 1 && stride.w == 1 && shift.h >= 0 && shift.w >= 0 &&
             shift.h + most_row + windows.h <= source.size.h &&
@@ -142,7 +142,8 @@ const T* Band<T>::Fill(const T* from, int64_t channels, int64_t band, T* memory)
   const int64_t spare = bytes_ / static_cast<int64_t>(sizeof(T)) - channels * channel_;
   for (int64_t c = 0; c < channels; ++c) {
     T* end = memory + (c + 1) * channel_;
-    std::fill(end - channel_ + static_cast<int64_t>(phases_.size()) * phase_rows_ * pitch_, end, T(0));
+    std::fill(end - channel_ + static_cast<int64_t>(phases_.size()) * phase_rows_ * pitch_, end,
+              T(0));
   }
   if (spare > 0) std::fill_n(memory + channels * channel_, spare, T(0));
   return memory;

@@ -1,4 +1,5 @@
-// What the convolution kernels share: attributes, and the way a plane is read. Read correlate.h next.
+// What the convolution kernels share: attributes, and the way a plane is read. Read correlate.h
+// next.
 #ifndef BACKENDS_CPU_CONV_H_
 #define BACKENDS_CPU_CONV_H_
 

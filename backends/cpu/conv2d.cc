@@ -7,25 +7,26 @@ namespace {
 
 template <typename T>
 SyStatus Forward(const SyCall* call, const ConvShape& s) {
-  Correlation<T> c = {.images = s.images,
-                      .groups = s.groups,
-                      .source = {.data = DataOf<const T>(call->in[0]),
-                                 .size = s.in,
-                                 .stride = s.stride,
-                                 .shift = {-s.padding.h, -s.padding.w},
-                                 .taps = {},
-                                 .windows = s.out},
-                      .channels = s.in_channels,
-                      .weight = DataOf<const T>(call->in[1]),
-                      .weight_group = s.out_channels * s.in_channels * s.taps(),
-                      .weight_row = s.in_channels * s.taps(),
-                      .weight_channel = s.taps(),
-                      .tap_weights = {},
-                      .bias = call->in_count > 2 && call->in[2].dtype != 0 ? DataOf<const T>(call->in[2]) : nullptr,
-                      .out = DataOf<T>(call->out[0]),
-                      .rows = s.out_channels,
-                      .out_plane = s.out_plane(),
-                      .out_step = {s.out.w, 1}};
+  Correlation<T> c = {
+      .images = s.images,
+      .groups = s.groups,
+      .source = {.data = DataOf<const T>(call->in[0]),
+                 .size = s.in,
+                 .stride = s.stride,
+                 .shift = {-s.padding.h, -s.padding.w},
+                 .taps = {},
+                 .windows = s.out},
+      .channels = s.in_channels,
+      .weight = DataOf<const T>(call->in[1]),
+      .weight_group = s.out_channels * s.in_channels * s.taps(),
+      .weight_row = s.in_channels * s.taps(),
+      .weight_channel = s.taps(),
+      .tap_weights = {},
+      .bias = call->in_count > 2 && call->in[2].dtype != 0 ? DataOf<const T>(call->in[2]) : nullptr,
+      .out = DataOf<T>(call->out[0]),
+      .rows = s.out_channels,
+      .out_plane = s.out_plane(),
+      .out_step = {s.out.w, 1}};
   for (int64_t a = 0; a < s.kernel.h; ++a) {
     for (int64_t b = 0; b < s.kernel.w; ++b) {
       c.source.taps.push_back({a * s.dilation.h, b * s.dilation.w});
@@ -46,12 +47,11 @@ SyStatus Conv2d(const SyCall* call) {
 }  // namespace
 
 std::span<const SyKernel> Conv2dKernels() {
-  static constexpr SyKernel kKernels[] = {
-      {.op = "conv2d",
-       .rev = 1,
-       .run = Conv2d,
-       .accepts = SY_ACCEPTS_UNALIGNED | SY_ACCEPTS_EMPTY,
-       .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
+  static constexpr SyKernel kKernels[] = {{.op = "conv2d",
+                                           .rev = 1,
+                                           .run = Conv2d,
+                                           .accepts = SY_ACCEPTS_UNALIGNED | SY_ACCEPTS_EMPTY,
+                                           .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
   return kKernels;
 }
 

@@ -81,12 +81,11 @@ SyStatus Conv2dGradInput(const SyCall* call) {
 }  // namespace
 
 std::span<const SyKernel> Conv2dGradInputKernels() {
-  static constexpr SyKernel kKernels[] = {
-      {.op = "conv2d_grad_input",
-       .rev = 1,
-       .run = Conv2dGradInput,
-       .accepts = SY_ACCEPTS_UNALIGNED | SY_ACCEPTS_EMPTY,
-       .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
+  static constexpr SyKernel kKernels[] = {{.op = "conv2d_grad_input",
+                                           .rev = 1,
+                                           .run = Conv2dGradInput,
+                                           .accepts = SY_ACCEPTS_UNALIGNED | SY_ACCEPTS_EMPTY,
+                                           .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
   return kKernels;
 }
 

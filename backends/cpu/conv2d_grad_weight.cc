@@ -1,8 +1,8 @@
-// The kernel `conv2d_grad_weight` for f32 and f64. dy is turned so that the channels of one position
-// lie together; a register tile then holds the sums of some taps for a few vectors of those channels.
-// With few output channels (depthwise) the vectors run along rows of dy instead. Sums over a band of
-// rows are added up in the order of bands and images inside a fixed part of the batch, the parts in
-// their order: threads change nothing.
+// The kernel `conv2d_grad_weight` for f32 and f64. dy is turned so that the channels of one
+// position lie together; a register tile then holds the sums of some taps for a few vectors of
+// those channels. With few output channels (depthwise) the vectors run along rows of dy instead.
+// Sums over a band of rows are added up in the order of bands and images inside a fixed part of the
+// batch, the parts in their order: threads change nothing.
 #include <algorithm>
 
 #include "backends/cpu/correlate.h"
@@ -46,8 +46,8 @@ class GradWeight {
     if (!band_.Plan(source_, channels_, tile_.lanes)) return Outcome::kTooLarge;
     // Turned dy of a band should stay in the cache, too.
     const int64_t row_bytes = std::max<int64_t>(1, panels_ * width_ * s_.out.w * kBytes);
-    dy_rows_ = vectors_ == 0 ? band_.rows()
-                             : std::clamp<int64_t>(kDyBytes / row_bytes, 1, band_.rows());
+    dy_rows_ =
+        vectors_ == 0 ? band_.rows() : std::clamp<int64_t>(kDyBytes / row_bytes, 1, band_.rows());
     if (dy_rows_ * row_bytes > kPartBytes) return Outcome::kTooLarge;
 
     const int64_t sums = parts_ * part_size();
@@ -58,9 +58,9 @@ class GradWeight {
     const double flops = 2.0 * static_cast<double>(s_.images * s_.groups * s_.out_channels) *
                          static_cast<double>(k()) * static_cast<double>(s_.out_plane());
     const auto weight = static_cast<int64_t>(flops / static_cast<double>(2 * tile_.lanes * tasks));
-    const bool ok = ForEachChunk(
-        host_, tasks, weight + 64, 1,
-        [this](int64_t begin, int64_t end) { return RunTasks(begin, end); });
+    const bool ok = ForEachChunk(host_, tasks, weight + 64, 1, [this](int64_t begin, int64_t end) {
+      return RunTasks(begin, end);
+    });
     if (!ok) return Outcome::kNoMemory;
     constexpr int64_t kStep = 16;
     const int64_t steps = (k() + kStep - 1) / kStep;
@@ -201,10 +201,10 @@ class GradWeight {
   T* dw_;
   Planes<T> source_;
   Band<T> band_;
-  int vectors_;     // of output channels in a tile; 0: dot products along rows
-  int64_t width_;   // output channels in a panel
-  int64_t panels_;  // of output channels
-  int64_t parts_;   // of the batch
+  int vectors_;                // of output channels in a tile; 0: dot products along rows
+  int64_t width_;              // output channels in a panel
+  int64_t panels_;             // of output channels
+  int64_t parts_;              // of the batch
   int64_t blocks_, channels_;  // blocks of input channels, and their size
   int64_t dy_rows_;            // that are turned at once
   T* sums_;
@@ -223,12 +223,11 @@ SyStatus Conv2dGradWeight(const SyCall* call) {
 }  // namespace
 
 std::span<const SyKernel> Conv2dGradWeightKernels() {
-  static constexpr SyKernel kKernels[] = {
-      {.op = "conv2d_grad_weight",
-       .rev = 1,
-       .run = Conv2dGradWeight,
-       .accepts = SY_ACCEPTS_UNALIGNED | SY_ACCEPTS_EMPTY,
-       .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
+  static constexpr SyKernel kKernels[] = {{.op = "conv2d_grad_weight",
+                                           .rev = 1,
+                                           .run = Conv2dGradWeight,
+                                           .accepts = SY_ACCEPTS_UNALIGNED | SY_ACCEPTS_EMPTY,
+                                           .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
   return kKernels;
 }
 

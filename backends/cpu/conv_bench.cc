@@ -54,8 +54,10 @@ void FillUniform(Array* array) {
 
 void Run(const Case& c) {
   const int64_t out = (c.size + 2 * c.padding - c.kernel) / c.stride + 1;
-  const int64_t x_shape[] = {c.n, c.in, c.size, c.size}, w_shape[] = {c.out, c.in / c.groups, c.kernel, c.kernel};
-  Array x(SY_T_F32, {c.n, c.in, c.size, c.size}), w(SY_T_F32, {c.out, c.in / c.groups, c.kernel, c.kernel}),
+  const int64_t x_shape[] = {c.n, c.in, c.size, c.size},
+                w_shape[] = {c.out, c.in / c.groups, c.kernel, c.kernel};
+  Array x(SY_T_F32, {c.n, c.in, c.size, c.size}),
+      w(SY_T_F32, {c.out, c.in / c.groups, c.kernel, c.kernel}),
       y(SY_T_F32, {c.n, c.out, out, out}), dx(SY_T_F32, x.shape()), dw(SY_T_F32, w.shape());
   FillUniform(&x);
   FillUniform(&w);
@@ -66,8 +68,10 @@ void Run(const Case& c) {
   Call forward("conv2d", &States().front()), input("conv2d_grad_input", &States().front()),
       weight("conv2d_grad_weight", &States().front());
   forward.In(x).In(w).Out(y).Attributes(ConvAttrs{stride, padding, dilation, c.groups});
-  input.In(y).In(w).Out(dx).Attributes(ConvGradAttrs{stride, padding, dilation, c.groups, {x_shape, 4}});
-  weight.In(x).In(y).Out(dw).Attributes(ConvGradAttrs{stride, padding, dilation, c.groups, {w_shape, 4}});
+  input.In(y).In(w).Out(dx).Attributes(
+      ConvGradAttrs{stride, padding, dilation, c.groups, {x_shape, 4}});
+  weight.In(x).In(y).Out(dw).Attributes(
+      ConvGradAttrs{stride, padding, dilation, c.groups, {w_shape, 4}});
   const double flops = 2.0 * static_cast<double>(y.count() * w.count() / c.out);
   printf("%-30s", c.name);
   for (Call* call : {&forward, &input, &weight}) {
@@ -79,7 +83,8 @@ void Run(const Case& c) {
   printf("\n");
 }
 
-// Pooling of 64 x 16 planes of 28 x 28, 2 x 2 and 3 x 3/2: microseconds and the bytes of x a second.
+// Pooling of 64 x 16 planes of 28 x 28, 2 x 2 and 3 x 3/2: microseconds and the bytes of x a
+// second.
 void RunPools() {
   struct Attrs {
     SyInts kernel, stride, padding, dilation;
@@ -87,13 +92,16 @@ void RunPools() {
   };
   for (int64_t kernel : {2, 3}) {
     const int64_t two = 2, one = 1, padding = kernel - 2, out = 14;
-    Array x(SY_T_F32, {64, 16, 28, 28}), y(SY_T_F32, {64, 16, out, out}), index(SY_T_I64, y.shape());
+    Array x(SY_T_F32, {64, 16, 28, 28}), y(SY_T_F32, {64, 16, out, out}),
+        index(SY_T_I64, y.shape());
     FillUniform(&x);
     Call call("max_pool2d", &States().front());
-    call.In(x).Out(y).Out(index).Attributes(Attrs{{&kernel, 1}, {&two, 1}, {&padding, 1}, {&one, 1}, 0});
+    call.In(x).Out(y).Out(index).Attributes(
+        Attrs{{&kernel, 1}, {&two, 1}, {&padding, 1}, {&one, 1}, 0});
     const double seconds = Best([&] { call.Run(); });
     printf("max_pool2d %dx%d/2 64x16 planes of 28: %.1f us, %.1f GB/s\n", static_cast<int>(kernel),
-           static_cast<int>(kernel), seconds * 1e6, static_cast<double>(x.count() * 4) / seconds * 1e-9);
+           static_cast<int>(kernel), seconds * 1e6,
+           static_cast<double>(x.count() * 4) / seconds * 1e-9);
   }
 }
 
@@ -118,7 +126,10 @@ constexpr Case kCases[] = {
 int main(int argc, char** argv) {
   namespace t = sy::cpu::testing;
   if (argc > 1) t::threads = atoi(argv[1]);
-  printf("%d threads: one thread's FMA peak of the moment | forward, gradient for the input, for the weight\n", t::threads);
+  printf(
+      "%d threads: one thread's FMA peak of the moment | forward, gradient for the input, for the "
+      "weight\n",
+      t::threads);
   const bool wide = sy::cpu::BestIsa() == sy::cpu::Isa::kAvx512;
   for (const t::Case& c : t::kCases) {
     if (wide) printf("%5.0f | ", t::PeakGflops());

@@ -1,9 +1,10 @@
+#include "backends/cpu/conv.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "backends/cpu/conv.h"
 #include "backends/cpu/testing.h"
 
 namespace sy::cpu::testing {
@@ -86,14 +87,19 @@ struct Numbers {
 };
 
 // Runs one of the three; a and b are its inputs in the op's order.
-SyStatus RunConv(State* state, Which which, const Case& c, Array& a, Array& b, Array* bias, Array& out) {
-  const Numbers numbers = {{c.stride.h, c.stride.w}, {c.padding.h, c.padding.w},
+SyStatus RunConv(State* state, Which which, const Case& c, Array& a, Array& b, Array* bias,
+                 Array& out) {
+  const Numbers numbers = {{c.stride.h, c.stride.w},
+                           {c.padding.h, c.padding.w},
                            {c.dilation.h, c.dilation.w},
                            {out.shape()[0], out.shape()[1], out.shape()[2], out.shape()[3]}};
   // One number where it counts for both axes.
   const auto list = [](const int64_t* two) { return SyInts{two, two[0] == two[1] ? 1 : 2}; };
-  const ConvGradAttrs attrs = {list(numbers.stride), list(numbers.padding), list(numbers.dilation),
-                               c.groups, {numbers.shape, 4}};
+  const ConvGradAttrs attrs = {list(numbers.stride),
+                               list(numbers.padding),
+                               list(numbers.dilation),
+                               c.groups,
+                               {numbers.shape, 4}};
   const char* kOps[] = {"conv2d", "conv2d_grad_input", "conv2d_grad_weight"};
   Call call(kOps[which], state);
   call.In(a).In(b);
@@ -203,10 +209,17 @@ Case RandomCase(std::mt19937_64& random) {
     return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
   };
   while (true) {
-    Case c = {.n = pick(1, 3), .in = pick(1, 6), .h = pick(1, 20), .w = pick(1, 40),
-              .out = pick(1, 20), .kh = pick(1, 4), .kw = pick(1, 4),
-              .stride = {pick(1, 3), pick(1, 3)}, .padding = {pick(0, 3), pick(0, 3)},
-              .dilation = {pick(1, 3), pick(1, 3)}, .groups = pick(1, 3)};
+    Case c = {.n = pick(1, 3),
+              .in = pick(1, 6),
+              .h = pick(1, 20),
+              .w = pick(1, 40),
+              .out = pick(1, 20),
+              .kh = pick(1, 4),
+              .kw = pick(1, 4),
+              .stride = {pick(1, 3), pick(1, 3)},
+              .padding = {pick(0, 3), pick(0, 3)},
+              .dilation = {pick(1, 3), pick(1, 3)},
+              .groups = pick(1, 3)};
     c.in *= c.groups;
     c.out *= c.groups;
     if (c.h + 2 * c.padding.h > c.dilation.h * (c.kh - 1) &&

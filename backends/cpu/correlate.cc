@@ -90,22 +90,23 @@ class Run {
     HostBlock packed(host_, c_.groups * c_.rows * k_ * static_cast<int64_t>(sizeof(T)));
     if (packed.data() == nullptr) return Outcome::kNoMemory;
     packed_ = reinterpret_cast<T*>(packed.data());
-    const bool packed_all = ForEachChunk(
-        host_, c_.groups * panels_, std::max<int64_t>(1, panel_rows_ * k_), 1,
-        [this](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i) Pack(i / panels_, i % panels_);
-          return true;
-        });
+    const bool packed_all =
+        ForEachChunk(host_, c_.groups * panels_, std::max<int64_t>(1, panel_rows_ * k_), 1,
+                     [this](int64_t begin, int64_t end) {
+                       for (int64_t i = begin; i < end; ++i) Pack(i / panels_, i % panels_);
+                       return true;
+                     });
     if (!packed_all) return Outcome::kNoMemory;
 
     const int64_t places = c_.images * c_.groups * band_.bands();
-    const double flops = 2.0 * static_cast<double>(c_.rows * k_) *
-                         static_cast<double>(band_.rows() * windows.w);
+    const double flops =
+        2.0 * static_cast<double>(c_.rows * k_) * static_cast<double>(band_.rows() * windows.w);
     const auto worth = static_cast<int64_t>(flops / kFlopsPerTask);
     row_blocks_ = std::clamp<int64_t>((kFewTasks + places - 1) / places, 1,
                                       std::clamp<int64_t>(worth, 1, panels_));
     // A tile of 24 vectors does about as many multiply-adds in a cycle as they have lanes.
-    const auto weight = static_cast<int64_t>(flops / static_cast<double>(2 * tile_.lanes * row_blocks_));
+    const auto weight =
+        static_cast<int64_t>(flops / static_cast<double>(2 * tile_.lanes * row_blocks_));
     const bool ok =
         ForEachChunk(host_, places * row_blocks_, weight + 64, 1,
                      [this](int64_t begin, int64_t end) { return RunTasks(begin, end); });
@@ -262,7 +263,8 @@ Outcome Correlate(const SyHost* host, Isa isa, const Correlation<double>& c) {
 SyStatus StatusOf(const SyHost* host, const char* op, Outcome outcome) {
   if (outcome == Outcome::kDone) return SY_OK;
   if (outcome == Outcome::kNoMemory) return OutOfMemory(host);
-  return host->fail(SY_UNIMPLEMENTED, "cpu: %s: rows of windows need more memory than a thread has", op);
+  return host->fail(SY_UNIMPLEMENTED, "cpu: %s: rows of windows need more memory than a thread has",
+                    op);
 }
 
 }  // namespace sy::cpu

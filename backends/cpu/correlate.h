@@ -1,7 +1,7 @@
 // Sums over windows of planes without writing the windows out: what conv2d and its gradient for the
-// input are made of. The part of a source that a task needs is copied to a padded band that fits the
-// second-level cache (or used where it lies); there every tap of a window is at a fixed distance, so
-// a register tile multiplies weights with windows by a table of distances.
+// input are made of. The part of a source that a task needs is copied to a padded band that fits
+// the second-level cache (or used where it lies); there every tap of a window is at a fixed
+// distance, so a register tile multiplies weights with windows by a table of distances.
 #ifndef BACKENDS_CPU_CORRELATE_H_
 #define BACKENDS_CPU_CORRELATE_H_
 
@@ -34,10 +34,8 @@ class Band {
 
   int64_t rows() const { return rows_; }  // of windows, at most, in a band
   int64_t bands() const { return (source_->windows.h + rows_ - 1) / rows_; }
-  int64_t rows_of(int64_t band) const {
-    return std::min(rows_, source_->windows.h - band * rows_);
-  }
-  int64_t pitch() const { return pitch_; }  // from one row of windows to the next
+  int64_t rows_of(int64_t band) const { return std::min(rows_, source_->windows.h - band * rows_); }
+  int64_t pitch() const { return pitch_; }                // from one row of windows to the next
   int64_t bytes() const { return direct_ ? 0 : bytes_; }  // of memory for `Fill`
   // Of tap t of channel c: from window (0, 0).
   int64_t offset(int64_t c, int64_t t) const { return c * channel_ + taps_[t]; }
@@ -50,8 +48,8 @@ class Band {
   const Planes<T>* source_;
   bool direct_;  // used where it lies
   int64_t rows_, pitch_, channel_, bytes_;
-  int64_t phase_rows_;           // of one phase, at most
-  std::vector<Pair> phases_;     // those that a tap needs, of stride.h x stride.w
+  int64_t phase_rows_;        // of one phase, at most
+  std::vector<Pair> phases_;  // those that a tap needs, of stride.h x stride.w
   std::vector<int64_t> taps_;
 };
 

@@ -7,11 +7,12 @@
 namespace sy::cpu {
 namespace {
 
-// A tile reads a panel of A and one of B for all of its FMAs, and C once for each block of k: long blocks pay,
-// though the panels then come from the second-level cache.
+// A tile reads a panel of A and one of B for all of its FMAs, and C once for each block of k: long
+// blocks pay, though the panels then come from the second-level cache.
 constexpr int64_t kBlockK = 1024;
 constexpr int64_t kBlockN = 1024;  // packed B of a block stays in the third level
-constexpr int64_t kBlockM = 96;    // packed A stays in the second level; a multiple of every tile's rows
+constexpr int64_t kBlockM =
+    96;  // packed A stays in the second level; a multiple of every tile's rows
 constexpr int64_t kStackBytes = 48 << 10;
 constexpr int64_t kFlopsPerTask = 2 << 20;
 
@@ -25,32 +26,37 @@ void Spread(const SyHost* host, int64_t count, int64_t grain, Body body) {
   if (count <= grain) return body(0, count);
   host->parallel_for(
       count, grain,
-      [](void* context, int64_t begin, int64_t end) { (*static_cast<Body*>(context))(begin, end); }, &body);
+      [](void* context, int64_t begin, int64_t end) { (*static_cast<Body*>(context))(begin, end); },
+      &body);
 }
 
-// Panels [begin, end) of A: the tile's rows, interleaved so that one k is contiguous. What the last panel lacks is
-// not read.
+// Panels [begin, end) of A: the tile's rows, interleaved so that one k is contiguous. What the last
+// panel lacks is not read.
 template <typename T>
-void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t m, int64_t k, int64_t begin, int64_t end, T* to) {
+void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t m, int64_t k, int64_t begin,
+           int64_t end, T* to) {
   const int64_t tile = t.rows;
   for (int64_t i0 = begin; i0 < end; ++i0) {
     T* panel = to + i0 * k * tile;
     const int64_t used = std::min(tile, m - i0 * tile);
     const T* from = a.data + i0 * tile * a.row_stride;
     if (a.row_stride == 1) {
-      for (int64_t p = 0; p < k; ++p) std::copy_n(from + p * a.column_stride, used, panel + p * tile);
+      for (int64_t p = 0; p < k; ++p)
+        std::copy_n(from + p * a.column_stride, used, panel + p * tile);
     } else if (a.column_stride == 1) {
       t.turn(from, a.row_stride, used, k, panel, tile);
     } else {
       for (int64_t i = 0; i < used; ++i)
-        for (int64_t p = 0; p < k; ++p) panel[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
+        for (int64_t p = 0; p < k; ++p)
+          panel[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
     }
   }
 }
 
 // Panels [begin, end) of `tile` columns of B; missing columns are zero.
 template <typename T>
-void PackB(const GemmTile<T>& t, Matrix<const T> b, int64_t n, int64_t k, int64_t begin, int64_t end, T* to) {
+void PackB(const GemmTile<T>& t, Matrix<const T> b, int64_t n, int64_t k, int64_t begin,
+           int64_t end, T* to) {
   const int64_t tile = t.columns;
   for (int64_t j0 = begin; j0 < end; ++j0) {
     T* panel = to + j0 * k * tile;
@@ -67,7 +73,8 @@ void PackB(const GemmTile<T>& t, Matrix<const T> b, int64_t n, int64_t k, int64_
         t.turn(from, b.column_stride, used, k, panel, tile);
       } else {
         for (int64_t j = 0; j < used; ++j)
-          for (int64_t p = 0; p < k; ++p) panel[p * tile + j] = from[p * b.row_stride + j * b.column_stride];
+          for (int64_t p = 0; p < k; ++p)
+            panel[p * tile + j] = from[p * b.row_stride + j * b.column_stride];
       }
     }
   }
@@ -175,8 +182,8 @@ void RunBlock(const SyHost* host, Block<T>& block) {
   });
 }
 
-// B is read where it is if its rows are dense, and either there are too few rows of A for packing to pay, or B is in
-// the first-level cache anyway.
+// B is read where it is if its rows are dense, and either there are too few rows of A for packing
+// to pay, or B is in the first-level cache anyway.
 template <typename T>
 bool IsDirect(const GemmTile<T>& tile, int64_t m, int64_t k, Matrix<const T> b) {
   constexpr int64_t kNearBytes = 24 << 10;
@@ -219,8 +226,8 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
       for (int64_t m0 = 0; m0 < m; m0 += block_m) {
         const int64_t mm = std::min(block_m, m - m0);
         const int64_t row_panels = (mm + tile.rows - 1) / tile.rows;
-        const Matrix<const T> part_a = {a.data + m0 * a.row_stride + k0 * a.column_stride, a.row_stride,
-                                        a.column_stride};
+        const Matrix<const T> part_a = {a.data + m0 * a.row_stride + k0 * a.column_stride,
+                                        a.row_stride, a.column_stride};
         Spread(host, row_panels, PackGrain(kk * tile.rows), [&](int64_t begin, int64_t end) {
           PackA(tile, part_a, mm, kk, begin, end, packed_a);
         });
@@ -252,11 +259,14 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
 template <typename T>
 bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
             Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
-  // In cycles, about: copies move a few elements each, transposes less, a tile takes a cycle or two for each
-  // of its rows and each k, whether its columns are used or not.
-  const auto cost = [&](int64_t rows, int64_t columns, Matrix<const T> left, Matrix<const T> right, Matrix<T> to) {
-    const double r = static_cast<double>(rows), cc = static_cast<double>(columns), kk = static_cast<double>(k);
-    const double pack_b = IsDirect(tile, rows, k, right) ? 0 : cc * kk * (right.column_stride == 1 ? 0.15 : 0.4);
+  // In cycles, about: copies move a few elements each, transposes less, a tile takes a cycle or two
+  // for each of its rows and each k, whether its columns are used or not.
+  const auto cost = [&](int64_t rows, int64_t columns, Matrix<const T> left, Matrix<const T> right,
+                        Matrix<T> to) {
+    const double r = static_cast<double>(rows), cc = static_cast<double>(columns),
+                 kk = static_cast<double>(k);
+    const double pack_b =
+        IsDirect(tile, rows, k, right) ? 0 : cc * kk * (right.column_stride == 1 ? 0.15 : 0.4);
     const double pack_a = r * kk * (left.row_stride == 1 ? 0.2 : 0.4);
     const double tiles = static_cast<double>(RoundUp(columns, tile.columns) / tile.columns);
     return pack_a + pack_b + (to.column_stride == 1 ? 0 : r * cc) + 1.5 * r * kk * tiles;

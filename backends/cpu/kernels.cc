@@ -14,11 +14,20 @@ struct KernelTable {
 
 KernelTable MakeTable() {
   using Family = std::span<const SyKernel> (*)();
-  constexpr Family kFamilies[] = {MapKernels,    ReduceKernels,  CopyKernels,
-                                  GatherKernels, ScatterKernels, ScanKernels,
-                                  SortKernels,   RowKernels,     MatmulKernels,
-                                  Conv2dKernels, Conv2dGradInputKernels, Conv2dGradWeightKernels,
-                                  PoolKernels,   TopkKernels};
+  constexpr Family kFamilies[] = {MapKernels,
+                                  ReduceKernels,
+                                  CopyKernels,
+                                  GatherKernels,
+                                  ScatterKernels,
+                                  ScanKernels,
+                                  SortKernels,
+                                  RowKernels,
+                                  MatmulKernels,
+                                  Conv2dKernels,
+                                  Conv2dGradInputKernels,
+                                  Conv2dGradWeightKernels,
+                                  PoolKernels,
+                                  TopkKernels};
   KernelTable table;
   for (const Family family : kFamilies) {
     const std::span<const SyKernel> more = family();

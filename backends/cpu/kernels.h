@@ -9,15 +9,15 @@
 
 namespace sy::cpu {
 
-std::span<const SyKernel> MapKernels();      // map.cc
-std::span<const SyKernel> CopyKernels();     // copy.cc
-std::span<const SyKernel> ReduceKernels();   // reduce.cc
-std::span<const SyKernel> RowKernels();      // row.cc
-std::span<const SyKernel> GatherKernels();   // gather.cc
-std::span<const SyKernel> ScatterKernels();  // scatter.cc
-std::span<const SyKernel> ScanKernels();     // scan.cc
-std::span<const SyKernel> MatmulKernels();   // matmul.cc
-std::span<const SyKernel> SortKernels();     // sort.cc
+std::span<const SyKernel> MapKernels();               // map.cc
+std::span<const SyKernel> CopyKernels();              // copy.cc
+std::span<const SyKernel> ReduceKernels();            // reduce.cc
+std::span<const SyKernel> RowKernels();               // row.cc
+std::span<const SyKernel> GatherKernels();            // gather.cc
+std::span<const SyKernel> ScatterKernels();           // scatter.cc
+std::span<const SyKernel> ScanKernels();              // scan.cc
+std::span<const SyKernel> MatmulKernels();            // matmul.cc
+std::span<const SyKernel> SortKernels();              // sort.cc
 std::span<const SyKernel> Conv2dKernels();            // conv2d.cc
 std::span<const SyKernel> Conv2dGradInputKernels();   // conv2d_grad_input.cc
 std::span<const SyKernel> Conv2dGradWeightKernels();  // conv2d_grad_weight.cc

@@ -35,19 +35,18 @@ bool Narrows(const SyCall* call, const Product& p, const Narrow* a, const Narrow
       wide_c(static_cast<size_t>(p.m * p.n));
   for (int64_t i = 0; i < p.m; ++i)
     for (int64_t j = 0; j < p.k; ++j)
-      wide_a[static_cast<size_t>(i * p.k + j)] =
-          ToF32(a[i * p.a_strides[0] + j * p.a_strides[1]]);
+      wide_a[static_cast<size_t>(i * p.k + j)] = ToF32(a[i * p.a_strides[0] + j * p.a_strides[1]]);
   for (int64_t i = 0; i < p.k; ++i)
     for (int64_t j = 0; j < p.n; ++j)
-      wide_b[static_cast<size_t>(i * p.n + j)] =
-          ToF32(b[i * p.b_strides[0] + j * p.b_strides[1]]);
+      wide_b[static_cast<size_t>(i * p.n + j)] = ToF32(b[i * p.b_strides[0] + j * p.b_strides[1]]);
   if (!Gemm(call->host, StateOf(call).isa, p.m, p.n, p.k,
             Matrix<const float>{wide_a.data(), p.k, 1}, Matrix<const float>{wide_b.data(), p.n, 1},
             Matrix<float>{wide_c.data(), p.n, 1}))
     return false;
   for (int64_t i = 0; i < p.m; ++i)
     for (int64_t j = 0; j < p.n; ++j)
-      c[i * p.c_strides[0] + j * p.c_strides[1]] = Convert<Narrow>(wide_c[static_cast<size_t>(i * p.n + j)]);
+      c[i * p.c_strides[0] + j * p.c_strides[1]] =
+          Convert<Narrow>(wide_c[static_cast<size_t>(i * p.n + j)]);
   return true;
 }
 

@@ -38,12 +38,11 @@ struct Axis {
   }
   int64_t end(int64_t i) const {
     const int64_t room = size - start(i);
-    return room <= 0 ? begin(i) : std::max(begin(i), std::min(kernel, (room + dilation - 1) / dilation));
+    return room <= 0 ? begin(i)
+                     : std::max(begin(i), std::min(kernel, (room + dilation - 1) / dilation));
   }
   // Elements of window i that an average counts: the padding's too, not what ceil mode adds.
-  int64_t padded(int64_t i) const {
-    return std::min(start(i) + kernel, size + padding) - start(i);
-  }
+  int64_t padded(int64_t i) const { return std::min(start(i) + kernel, size + padding) - start(i); }
   // Windows [first_inside, last_inside) have all their taps inside.
   int64_t first_inside() const { return std::min(out, (padding + stride - 1) / stride); }
   int64_t last_inside() const {
@@ -70,13 +69,13 @@ Pooling PoolingOf(const SyInts& kernels, const SyInts& strides, const SyInts& pa
 
 template <typename Body>
 SyStatus ForEachPlane(const SyHost* host, int64_t planes, int64_t weight, const Body& body) {
-  const bool ok = ForEachChunk(host, planes, std::max<int64_t>(1, weight), 1,
-                               [&](int64_t begin, int64_t end) {
-                                 for (int64_t i = begin; i < end; ++i) {
-                                   if (!body(i)) return false;
-                                 }
-                                 return true;
-                               });
+  const bool ok =
+      ForEachChunk(host, planes, std::max<int64_t>(1, weight), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          if (!body(i)) return false;
+        }
+        return true;
+      });
   return ok ? SY_OK : OutOfMemory(host);
 }
 
@@ -98,7 +97,8 @@ class MaxPool {
         if (j < p_.w.out) RunOne(x, i, j, y + j, index + j);
       }
       if (!vectors) continue;
-      const int64_t place = (p_.h.start(i) + begin * p_.h.dilation) * p_.w.size + p_.w.start(first_);
+      const int64_t place =
+          (p_.h.start(i) + begin * p_.h.dilation) * p_.w.size + p_.w.start(first_);
       rows_.max({.x = x + place,
                  .rows = end - begin,
                  .row_step = p_.h.dilation * p_.w.size,
@@ -120,7 +120,8 @@ class MaxPool {
     bool any = false;
     for (int64_t a = p_.h.begin(i); a < p_.h.end(i); ++a) {
       for (int64_t b = p_.w.begin(j); b < p_.w.end(j); ++b) {
-        const int64_t at = (p_.h.start(i) + a * p_.h.dilation) * p_.w.size + p_.w.start(j) + b * p_.w.dilation;
+        const int64_t at =
+            (p_.h.start(i) + a * p_.h.dilation) * p_.w.size + p_.w.start(j) + b * p_.w.dilation;
         const T v = x[at];
         if (!any || v > best || (v != v && best == best)) {
           best = v;
@@ -144,10 +145,11 @@ SyStatus RunMax(const SyCall* call, const Pooling& p) {
   T* y = DataOf<T>(call->out[0]);
   int64_t* index = DataOf<int64_t>(call->out[1]);
   const MaxPool<T> pool(p, PoolRowsOf<T>(StateOf(call).isa));
-  return ForEachPlane(call->host, p.planes, p.out_plane() * p.h.kernel * p.w.kernel, [&](int64_t i) {
-    pool.RunPlane(x + i * p.in_plane(), y + i * p.out_plane(), index + i * p.out_plane());
-    return true;
-  });
+  return ForEachPlane(
+      call->host, p.planes, p.out_plane() * p.h.kernel * p.w.kernel, [&](int64_t i) {
+        pool.RunPlane(x + i * p.in_plane(), y + i * p.out_plane(), index + i * p.out_plane());
+        return true;
+      });
 }
 
 SyStatus MaxPool2d(const SyCall* call) {
@@ -166,15 +168,16 @@ SyStatus RunMaxGrad(const SyCall* call, int64_t planes, int64_t in_plane, int64_
   const int64_t* index = DataOf<const int64_t>(call->in[1]);
   T* dx = DataOf<T>(call->out[0]);
   IndexCheck check(*call, in_plane);
-  const SyStatus status = ForEachPlane(call->host, planes, in_plane + 4 * out_plane, [&](int64_t i) {
-    T* to = dx + i * in_plane;
-    std::fill_n(to, in_plane, T(0));
-    for (int64_t j = i * out_plane; j < (i + 1) * out_plane; ++j) {
-      const int64_t at = check.Resolve(index[j], j);
-      if (at >= 0) to[at] += dy[j];
-    }
-    return true;
-  });
+  const SyStatus status =
+      ForEachPlane(call->host, planes, in_plane + 4 * out_plane, [&](int64_t i) {
+        T* to = dx + i * in_plane;
+        std::fill_n(to, in_plane, T(0));
+        for (int64_t j = i * out_plane; j < (i + 1) * out_plane; ++j) {
+          const int64_t at = check.Resolve(index[j], j);
+          if (at >= 0) to[at] += dy[j];
+        }
+        return true;
+      });
   check.Finish();
   return status;
 }
@@ -184,7 +187,8 @@ SyStatus MaxPool2dGrad(const SyCall* call) {
     const int64_t *x = call->out[0].shape, *y = call->in[0].shape;
     const int64_t planes = x[0] * x[1], in_plane = x[2] * x[3], out_plane = y[2] * y[3];
     if (y[0] * y[1] != planes) {
-      return call->host->fail(SY_UNIMPLEMENTED, "cpu: max_pool2d_grad: dy of another number of planes");
+      return call->host->fail(SY_UNIMPLEMENTED,
+                              "cpu: max_pool2d_grad: dy of another number of planes");
     }
     return call->in[0].type == SY_T_F32 ? RunMaxGrad<float>(call, planes, in_plane, out_plane)
                                         : RunMaxGrad<double>(call, planes, in_plane, out_plane);

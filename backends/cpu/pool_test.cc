@@ -81,7 +81,8 @@ void Fill(Array& array, bool special) {
   std::mt19937_64 random(5);
   for (int64_t i = 0; i < array.count(); ++i) {
     T v = static_cast<T>(static_cast<int>(random() % 9) - 4);
-    if (special && random() % 11 == 0) v = random() % 2 ? static_cast<T>(NAN) : static_cast<T>(-INFINITY);
+    if (special && random() % 11 == 0)
+      v = random() % 2 ? static_cast<T>(NAN) : static_cast<T>(-INFINITY);
     array.set(i, v);
   }
 }
@@ -108,7 +109,8 @@ void CheckMax(State* state, const Case& c, bool special) {
                 .In(x)
                 .Out(y)
                 .Out(index)
-                .Attributes(MaxAttrs{List(c.kernel), Stride(c), List(c.padding), List(c.dilation), c.ceil})
+                .Attributes(
+                    MaxAttrs{List(c.kernel), Stride(c), List(c.padding), List(c.dilation), c.ceil})
                 .Run(),
             SY_OK);
   EXPECT_TRUE(y.guards_intact() && index.guards_intact());
@@ -176,8 +178,8 @@ void CheckAverage(State* state, const Case& c, bool include_pad, int64_t divisor
   Fill<T>(x, false);
   Fill<T>(dy, false);
   const int64_t shape[] = {c.n, c.c, c.h, c.w};
-  const AvgAttrs attrs = {List(c.kernel), Stride(c), List(c.padding), c.ceil, include_pad, divisor,
-                          {shape, 4}};
+  const AvgAttrs attrs = {List(c.kernel), Stride(c), List(c.padding), c.ceil,
+                          include_pad,    divisor,   {shape, 4}};
   ASSERT_EQ(Call("avg_pool2d", state).In(x).Out(y).Attributes(attrs).Run(), SY_OK);
   ASSERT_EQ(Call("avg_pool2d_grad", state).In(dy).Out(dx).Attributes(attrs).Run(), SY_OK);
   EXPECT_TRUE(y.guards_intact() && dx.guards_intact());
@@ -192,8 +194,11 @@ void CheckAverage(State* state, const Case& c, bool include_pad, int64_t divisor
     });
     for (int64_t a = 0; a < c.kernel.h; ++a)
       for (int64_t b = 0; b < c.kernel.w; ++b)
-        padded += i * c.stride.h + a < c.h + 2 * c.padding.h && j * c.stride.w + b < c.w + 2 * c.padding.w;
-    const double count = static_cast<double>(divisor != 0 ? divisor : include_pad ? padded : inside);
+        padded += i * c.stride.h + a < c.h + 2 * c.padding.h &&
+                  j * c.stride.w + b < c.w + 2 * c.padding.w;
+    const double count = static_cast<double>(divisor != 0  ? divisor
+                                             : include_pad ? padded
+                                                           : inside);
     ASSERT_EQ(y.get<T>(o), static_cast<T>(static_cast<T>(sum) / static_cast<T>(count))) << o;
     ForEachTap(c, plane, i, j, [&](int64_t at) { want_dx[at] += dy.get<T>(o) / count; });
   }

@@ -198,13 +198,8 @@ SyStatus RunScatter(const SyCall* call) {
   });
 }
 
-
 constexpr SyKernel kKernels[] = {
-    {.op = "scatter",
-     .rev = 1,
-     .run = RunScatter,
-     .accepts = SY_ACCEPTS_ALL,
-     .dtypes = SY_T_ALL},
+    {.op = "scatter", .rev = 1, .run = RunScatter, .accepts = SY_ACCEPTS_ALL, .dtypes = SY_T_ALL},
 };
 
 }  // namespace

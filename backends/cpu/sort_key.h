@@ -1,5 +1,5 @@
-// Keys of sorting: every element becomes an unsigned number whose order is the wanted one, NaN last,
-// and goes together with its place, so that no two are equal.
+// Keys of sorting: every element becomes an unsigned number whose order is the wanted one, NaN
+// last, and goes together with its place, so that no two are equal.
 #ifndef BACKENDS_CPU_SORT_KEY_H_
 #define BACKENDS_CPU_SORT_KEY_H_
 

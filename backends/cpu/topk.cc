@@ -81,7 +81,8 @@ class Topk {
     for (int64_t line = begin; line < end; ++line) {
       Select<T>(line, block, entries);
       std::sort(entries, entries + k_);
-      const T* from = reinterpret_cast<const T*>(in_.base) + OffsetOf(in_shape_, in_, line * length_);
+      const T* from =
+          reinterpret_cast<const T*>(in_.base) + OffsetOf(in_shape_, in_, line * length_);
       for (int64_t i = 0; i < k_; ++i) {
         places[i] = entries[i].place();
         values[i] = from[places[i] * step_];

@@ -23,10 +23,9 @@ void Turn(const T* from, int64_t stride, int64_t rows, int64_t count, int64_t wi
                    b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5),
                    c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7),
                    d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-        const Four t[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5),
-                           __builtin_shufflevector(a, b, 2, 3, 6, 7),
-                           __builtin_shufflevector(c, d, 0, 1, 4, 5),
-                           __builtin_shufflevector(c, d, 2, 3, 6, 7)};
+        const Four t[4] = {
+            __builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
+            __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
         for (int i = 0; i < 4; ++i) std::memcpy(to + (p + i) * width + o, &t[i], sizeof t[i]);
       }
       for (; p < count; ++p) {

@@ -1,5 +1,6 @@
-// The only extern "C" of the library: sy.h on top of the C++ inside. Nothing is decided here; arguments are
-// checked for what C cannot say (NULL), statuses become codes, and no exception leaves.
+// The only extern "C" of the library: sy.h on top of the C++ inside. Nothing is decided here;
+// arguments are checked for what C cannot say (NULL), statuses become codes, and no exception
+// leaves.
 #include <cstring>
 #include <new>
 
@@ -43,7 +44,8 @@ absl::Status Null(const char* function, const char* what) {
 absl::Status RequireData(const char* function, const SyTensor* tensor) {
   if (!tensor) return Null(function, "tensor");
   if (tensor->IsNumber())
-    return absl::InvalidArgumentError(absl::StrFormat("%s: %s has no memory", function, sy::Describe(tensor)));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: %s has no memory", function, sy::Describe(tensor)));
   return absl::OkStatus();
 }
 
@@ -60,13 +62,13 @@ absl::Status RequireSized(const char* function, const T* p, uint32_t least) {
 absl::StatusOr<int> KnownType(const char* function, SyDtype dtype) {
   const int type = sy::TypeOf(dtype ? dtype : SY_F32);
   if (!type)
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: %s; want one of %s", function, sy::DtypeName(dtype), sy::TypeSetNames(SY_T_ALL)));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: %s; want one of %s", function, sy::DtypeName(dtype), sy::TypeSetNames(SY_T_ALL)));
   return type;
 }
 
-absl::StatusOr<TensorRef> NewTensor(const char* function, const int64_t* shape, int32_t rank, SyDtype dtype,
-                                    const char* device_name) {
+absl::StatusOr<TensorRef> NewTensor(const char* function, const int64_t* shape, int32_t rank,
+                                    SyDtype dtype, const char* device_name) {
   if (absl::Status s = sy::CheckShape(function, shape, rank); !s.ok()) return s;
   absl::StatusOr<int> type = KnownType(function, dtype);
   if (!type.ok()) return type.status();
@@ -74,9 +76,9 @@ absl::StatusOr<TensorRef> NewTensor(const char* function, const int64_t* shape, 
   if (!device.ok()) return device.status();
   if (absl::Status s = sy::EnsureOpen(*device); !s.ok()) return s;
   if (!((*device)->info.dtypes_storage & SY_T_BIT(*type)))
-    return absl::UnimplementedError(absl::StrFormat("%s: %s cannot hold %s; it holds %s", function, (*device)->name,
-                                                    sy::TypeName(*type),
-                                                    sy::TypeSetNames((*device)->info.dtypes_storage)));
+    return absl::UnimplementedError(
+        absl::StrFormat("%s: %s cannot hold %s; it holds %s", function, (*device)->name,
+                        sy::TypeName(*type), sy::TypeSetNames((*device)->info.dtypes_storage)));
   return sy::MakeTensor(*device, *type, shape, rank);
 }
 
@@ -95,10 +97,23 @@ SyStatus sy_fail(SyStatus code, const char* text) {
 const char* sy_last_message(void) { return sy::LastMessage(); }
 
 const char* sy_status_name(SyStatus status) {
-  static constexpr const char* kNames[] = {
-      "OK",          "CANCELLED",      "UNKNOWN",          "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",   "NOT_FOUND",
-      "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",     "OUT_OF_RANGE",
-      "UNIMPLEMENTED", "INTERNAL",      "UNAVAILABLE",      "DATA_LOSS",          "UNAUTHENTICATED"};
+  static constexpr const char* kNames[] = {"OK",
+                                           "CANCELLED",
+                                           "UNKNOWN",
+                                           "INVALID_ARGUMENT",
+                                           "DEADLINE_EXCEEDED",
+                                           "NOT_FOUND",
+                                           "ALREADY_EXISTS",
+                                           "PERMISSION_DENIED",
+                                           "RESOURCE_EXHAUSTED",
+                                           "FAILED_PRECONDITION",
+                                           "ABORTED",
+                                           "OUT_OF_RANGE",
+                                           "UNIMPLEMENTED",
+                                           "INTERNAL",
+                                           "UNAVAILABLE",
+                                           "DATA_LOSS",
+                                           "UNAUTHENTICATED"};
   return status >= 0 && status <= 16 ? kNames[status] : "UNKNOWN";
 }
 
@@ -143,7 +158,8 @@ SyStatus sy_plugin_load_all(void) {
     return absl::OkStatus();
   });
 }
-SyStatus sy_plugin_scan(const char* folder, void (*visit)(void*, const SyPluginReport*), void* context) {
+SyStatus sy_plugin_scan(const char* folder, void (*visit)(void*, const SyPluginReport*),
+                        void* context) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_plugin_scan", visit);
     return sy::ScanManifests(folder, [&](const SyPluginReport& r) { visit(context, &r); });
@@ -166,7 +182,8 @@ SyStatus sy_plugin_report(int32_t index, SyPluginReport* out_report) {
 int32_t sy_device_count(void) { return static_cast<int32_t>(sy::AllDevices().size()); }
 const SyDevice* sy_device_at(int32_t index) {
   const std::vector<SyDevice*> all = sy::AllDevices();
-  return index >= 0 && index < static_cast<int32_t>(all.size()) ? all[static_cast<size_t>(index)] : nullptr;
+  return index >= 0 && index < static_cast<int32_t>(all.size()) ? all[static_cast<size_t>(index)]
+                                                                : nullptr;
 }
 SyStatus sy_device_find(const char* name, const SyDevice** out_device) {
   return Guard([&]() -> absl::Status {
@@ -247,8 +264,9 @@ SyStatus sy_stream_set_current(const SyDevice* device, SyStream* stream) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_stream_set_current", device);
     if (stream && stream->device != device)
-      return absl::InvalidArgumentError(absl::StrFormat("sy_stream_set_current: a stream of %s given for %s",
-                                                        stream->device->name, device->name));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("sy_stream_set_current: a stream of %s given for %s",
+                          stream->device->name, device->name));
     sy::SetCurrentStream(Mutable(device), stream);
     return absl::OkStatus();
   });
@@ -262,7 +280,8 @@ SyStatus sy_stream_synchronize(SyStream* stream) {
 
 // ---- tensors
 
-SyStatus sy_tensor_empty(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device, SyTensor** out_tensor) {
+SyStatus sy_tensor_empty(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
+                         SyTensor** out_tensor) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_tensor_empty", out_tensor);
     *out_tensor = nullptr;
@@ -273,20 +292,22 @@ SyStatus sy_tensor_empty(const int64_t* shape, int32_t rank, SyDtype dtype, cons
   });
 }
 
-SyStatus sy_tensor_full(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device, double value,
-                        SyTensor** out_tensor) {
+SyStatus sy_tensor_full(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
+                        double value, SyTensor** out_tensor) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_tensor_full", out_tensor);
     *out_tensor = nullptr;
     absl::StatusOr<TensorRef> t = NewTensor("sy_tensor_full", shape, rank, dtype, device);
     if (!t.ok()) return t.status();
-    if (absl::Status s = sy::FillWith(t->get(), sy::BitsOf((*t)->view.type, value)); !s.ok()) return s;
+    if (absl::Status s = sy::FillWith(t->get(), sy::BitsOf((*t)->view.type, value)); !s.ok())
+      return s;
     *out_tensor = t->Leak();
     return absl::OkStatus();
   });
 }
 
-SyStatus sy_tensor_randn(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device, SyTensor** out_tensor) {
+SyStatus sy_tensor_randn(const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
+                         SyTensor** out_tensor) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_tensor_randn", out_tensor);
     *out_tensor = nullptr;
@@ -306,8 +327,8 @@ SyStatus sy_tensor_randn(const int64_t* shape, int32_t rank, SyDtype dtype, cons
   });
 }
 
-SyStatus sy_tensor_from_host(const void* data, const int64_t* shape, int32_t rank, SyDtype dtype, const char* device,
-                             SyTensor** out_tensor) {
+SyStatus sy_tensor_from_host(const void* data, const int64_t* shape, int32_t rank, SyDtype dtype,
+                             const char* device, SyTensor** out_tensor) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_tensor_from_host", out_tensor);
     *out_tensor = nullptr;
@@ -320,15 +341,16 @@ SyStatus sy_tensor_from_host(const void* data, const int64_t* shape, int32_t ran
   });
 }
 
-SyStatus sy_tensor_wrap(void* data, const int64_t* shape, const int64_t* strides, int32_t rank, SyDtype dtype,
-                        SyReleaseFn deleter, void* context, SyTensor** out_tensor) {
+SyStatus sy_tensor_wrap(void* data, const int64_t* shape, const int64_t* strides, int32_t rank,
+                        SyDtype dtype, SyReleaseFn deleter, void* context, SyTensor** out_tensor) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_tensor_wrap", out_tensor);
     *out_tensor = nullptr;
     if (absl::Status s = sy::CheckShape("sy_tensor_wrap", shape, rank); !s.ok()) return s;
     absl::StatusOr<int> type = KnownType("sy_tensor_wrap", dtype);
     if (!type.ok()) return type.status();
-    absl::StatusOr<TensorRef> t = sy::WrapHost("sy_tensor_wrap", data, shape, strides, rank, *type, deleter, context);
+    absl::StatusOr<TensorRef> t =
+        sy::WrapHost("sy_tensor_wrap", data, shape, strides, rank, *type, deleter, context);
     if (!t.ok()) return t.status();
     *out_tensor = t->Leak();
     return absl::OkStatus();
@@ -359,15 +381,23 @@ void sy_tensor_release(SyTensor* tensor) {
 }
 
 int32_t sy_tensor_rank(const SyTensor* tensor) { return tensor ? tensor->view.rank : 0; }
-const int64_t* sy_tensor_shape(const SyTensor* tensor) { return tensor ? tensor->view.shape : nullptr; }
-const int64_t* sy_tensor_strides(const SyTensor* tensor) { return tensor ? tensor->view.strides : nullptr; }
+const int64_t* sy_tensor_shape(const SyTensor* tensor) {
+  return tensor ? tensor->view.shape : nullptr;
+}
+const int64_t* sy_tensor_strides(const SyTensor* tensor) {
+  return tensor ? tensor->view.strides : nullptr;
+}
 int64_t sy_tensor_count(const SyTensor* tensor) { return tensor ? tensor->view.count : 0; }
 SyDtype sy_tensor_dtype(const SyTensor* tensor) { return tensor ? tensor->view.dtype : 0; }
-const SyDevice* sy_tensor_device(const SyTensor* tensor) { return tensor ? tensor->device : nullptr; }
+const SyDevice* sy_tensor_device(const SyTensor* tensor) {
+  return tensor ? tensor->device : nullptr;
+}
 int32_t sy_tensor_is_contiguous(const SyTensor* tensor) {
   return tensor && !tensor->IsNumber() && (tensor->view.flags & SY_VIEW_CONTIGUOUS) ? 1 : 0;
 }
-int64_t sy_tensor_version(const SyTensor* tensor) { return tensor && tensor->storage ? tensor->storage->version() : 0; }
+int64_t sy_tensor_version(const SyTensor* tensor) {
+  return tensor && tensor->storage ? tensor->storage->version() : 0;
+}
 int32_t sy_tensor_same_storage(const SyTensor* a, const SyTensor* b) {
   return a && b && a->storage && a->storage.get() == b->storage.get() ? 1 : 0;
 }
@@ -380,7 +410,8 @@ SyStatus sy_tensor_data(const SyTensor* tensor, void** out_data) {
     const SyView& v = tensor->view;
     if (!v.memory.host.p)
       return absl::FailedPreconditionError(absl::StrFormat(
-          "sy_tensor_data: the host cannot see the memory of %s; use sy_tensor_read()", sy::Describe(tensor)));
+          "sy_tensor_data: the host cannot see the memory of %s; use sy_tensor_read()",
+          sy::Describe(tensor)));
     if (absl::Status s = sy::Synchronize(sy::CurrentStream(tensor->device)); !s.ok()) return s;
     *out_data = static_cast<char*>(v.memory.host.p) + v.offset;
     return absl::OkStatus();
@@ -391,8 +422,8 @@ namespace {
 absl::Status CheckBytes(const char* function, const SyTensor* t, const void* data, int64_t bytes) {
   if (absl::Status s = RequireData(function, t); !s.ok()) return s;
   if (bytes != t->view.bytes)
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: %d bytes for %s; want %d", function, bytes, sy::Describe(t), t->view.bytes));
+    return absl::InvalidArgumentError(absl::StrFormat("%s: %d bytes for %s; want %d", function,
+                                                      bytes, sy::Describe(t), t->view.bytes));
   if (bytes && !data) return Null(function, "data");
   return absl::OkStatus();
 }
@@ -430,8 +461,8 @@ SyStatus Item(const SyTensor* tensor, T* out_value, Read read) {
       return absl::OkStatus();
     }
     if (tensor->view.count != 1)
-      return absl::InvalidArgumentError(absl::StrFormat("item: %s has %d elements; want one", sy::Describe(tensor),
-                                                        tensor->view.count));
+      return absl::InvalidArgumentError(absl::StrFormat("item: %s has %d elements; want one",
+                                                        sy::Describe(tensor), tensor->view.count));
     char element[8] = {};
     if (absl::Status s = sy::ReadToHost(tensor, element); !s.ok()) return s;
     *out_value = read(tensor->view.type, element);
@@ -474,12 +505,13 @@ SyStatus sy_tensor_set_data(SyTensor* tensor, SyTensor* data) {
     if (absl::Status s = RequireData("sy_tensor_set_data", tensor); !s.ok()) return s;
     if (absl::Status s = RequireData("sy_tensor_set_data", data); !s.ok()) return s;
     if (tensor->meta && tensor->meta->node)
-      return absl::FailedPreconditionError(
-          absl::StrFormat("sy_tensor_set_data: %s was made by %s; only leaves can change their memory",
-                          sy::Describe(tensor), tensor->meta->node->name));
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "sy_tensor_set_data: %s was made by %s; only leaves can change their memory",
+          sy::Describe(tensor), tensor->meta->node->name));
     if (sy::Tracked(tensor) && !sy::IsFloat(data->view.type))
-      return absl::FailedPreconditionError(absl::StrFormat("sy_tensor_set_data: %s for %s, which requires a gradient",
-                                                           sy::Describe(data), sy::Describe(tensor)));
+      return absl::FailedPreconditionError(
+          absl::StrFormat("sy_tensor_set_data: %s for %s, which requires a gradient",
+                          sy::Describe(data), sy::Describe(tensor)));
     const bool moved = tensor->device != data->device;
     tensor->device = data->device;
     tensor->storage = data->storage;
@@ -527,7 +559,8 @@ SyStatus sy_tensor_from_dlpack(struct DLManagedTensor* managed, SyTensor** out_t
     return absl::OkStatus();
   });
 }
-SyStatus sy_tensor_from_dlpack_versioned(struct DLManagedTensorVersioned* managed, SyTensor** out_tensor) {
+SyStatus sy_tensor_from_dlpack_versioned(struct DLManagedTensorVersioned* managed,
+                                         SyTensor** out_tensor) {
   return Guard([&]() -> absl::Status {
     if (out_tensor) *out_tensor = nullptr;
     SY_REQUIRE("sy_tensor_from_dlpack_versioned", managed);
@@ -546,7 +579,8 @@ SyStatus sy_tensor_to_dlpack(SyTensor* tensor, struct DLManagedTensor** out_mana
     return sy::ToDlpack(tensor, out_managed);
   });
 }
-SyStatus sy_tensor_to_dlpack_versioned(SyTensor* tensor, struct DLManagedTensorVersioned** out_managed) {
+SyStatus sy_tensor_to_dlpack_versioned(SyTensor* tensor,
+                                       struct DLManagedTensorVersioned** out_managed) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_tensor_to_dlpack_versioned", out_managed);
     *out_managed = nullptr;
@@ -594,14 +628,15 @@ SyStatus sy_op_info(int32_t op, SyOpInfo* out) {
 SyStatus sy_run(const SyRun* run) {
   // The hot path: only what the struct's own size demands is checked here.
   if (!run || run->size < 72 || run->size > (64u << 10)) [[unlikely]]
-    return Report(absl::InvalidArgumentError("sy_run: run is NULL or its size is not sizeof(SyRun)"));
+    return Report(
+        absl::InvalidArgumentError("sy_run: run is NULL or its size is not sizeof(SyRun)"));
   return Guard([&] { return sy::Run(*run); });
 }
 
 int32_t sy_op_route(int32_t op, const SyDevice* device, SyDtype dtype, char* buf, int32_t bytes) {
   const sy::Op* o = sy::OpAt(op);
-  const std::string text =
-      o && device ? sy::RouteText(*o, Mutable(device), sy::TypeOf(dtype)) : "refused: no such op or device";
+  const std::string text = o && device ? sy::RouteText(*o, Mutable(device), sy::TypeOf(dtype))
+                                       : "refused: no such op or device";
   if (buf && bytes > 0) {
     const size_t n = std::min(text.size(), static_cast<size_t>(bytes - 1));
     std::memcpy(buf, text.data(), n);
@@ -617,7 +652,8 @@ SyStatus sy_fallback_report(int32_t index, SyFallbackReport* out) {
     static thread_local std::vector<sy::FallbackRow> rows;
     rows = sy::Fallbacks();
     if (index < 0 || index >= static_cast<int32_t>(rows.size()))
-      return absl::OutOfRangeError(absl::StrFormat("fall-back %d; there are %d", index, rows.size()));
+      return absl::OutOfRangeError(
+          absl::StrFormat("fall-back %d; there are %d", index, rows.size()));
     const sy::FallbackRow& r = rows[static_cast<size_t>(index)];
     SY_SET(out, op, r.op);
     SY_SET(out, device, r.device.c_str());
@@ -638,12 +674,12 @@ SyStatus sy_tensor_set_requires_grad(SyTensor* tensor, int32_t requires_grad) {
     if (tensor->meta && tensor->meta->node) {
       if (requires_grad) return absl::OkStatus();
       return absl::FailedPreconditionError(absl::StrFormat(
-          "set_requires_grad: %s was made by %s; only leaves can be told: use detach", sy::Describe(tensor),
-          tensor->meta->node->name));
+          "set_requires_grad: %s was made by %s; only leaves can be told: use detach",
+          sy::Describe(tensor), tensor->meta->node->name));
     }
     if (requires_grad && !sy::IsFloat(tensor->view.type))
-      return absl::FailedPreconditionError(
-          absl::StrFormat("set_requires_grad: %s; only floating dtypes have gradients", sy::Describe(tensor)));
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "set_requires_grad: %s; only floating dtypes have gradients", sy::Describe(tensor)));
     if (tensor->meta)
       tensor->meta->requires_grad.store(requires_grad != 0);
     else if (requires_grad)
@@ -652,7 +688,9 @@ SyStatus sy_tensor_set_requires_grad(SyTensor* tensor, int32_t requires_grad) {
   });
 }
 
-int32_t sy_tensor_is_leaf(const SyTensor* tensor) { return !(tensor && tensor->meta && tensor->meta->node) ? 1 : 0; }
+int32_t sy_tensor_is_leaf(const SyTensor* tensor) {
+  return !(tensor && tensor->meta && tensor->meta->node) ? 1 : 0;
+}
 
 SyTensor* sy_tensor_grad(const SyTensor* tensor) {
   if (!tensor || !tensor->meta) return nullptr;
@@ -670,10 +708,10 @@ SyStatus sy_tensor_set_grad(SyTensor* tensor, SyTensor* grad) {
       std::swap(old, tensor->meta->grad);
       return absl::OkStatus();
     }
-    if (grad->IsNumber() || grad->device != tensor->device || grad->view.type != tensor->view.type ||
-        !sy::SameShape(grad->view, tensor->view))
-      return absl::InvalidArgumentError(
-          absl::StrFormat("set_grad: %s for %s; want the same", sy::Describe(grad), sy::Describe(tensor)));
+    if (grad->IsNumber() || grad->device != tensor->device ||
+        grad->view.type != tensor->view.type || !sy::SameShape(grad->view, tensor->view))
+      return absl::InvalidArgumentError(absl::StrFormat("set_grad: %s for %s; want the same",
+                                                        sy::Describe(grad), sy::Describe(tensor)));
     if (!tensor->meta) tensor->meta = sy::Ref<sy::Meta>::Take(new sy::Meta(false));
     TensorRef next = TensorRef::Share(grad);
     std::lock_guard<std::mutex> lock(tensor->meta->mutex);
@@ -700,7 +738,8 @@ int32_t sy_grad_mode_set(int32_t on) {
   return before;
 }
 
-SyStatus sy_tensor_hook_add(SyTensor* tensor, SyHookFn hook, void* context, SyReleaseFn release, int64_t* out_id) {
+SyStatus sy_tensor_hook_add(SyTensor* tensor, SyHookFn hook, void* context, SyReleaseFn release,
+                            int64_t* out_id) {
   return Guard([&]() -> absl::Status {
     static std::atomic<int64_t> next{1};
     SY_REQUIRE("hook_add", hook);
@@ -731,7 +770,8 @@ SyStatus sy_tensor_hook_remove(SyTensor* tensor, int64_t id) {
       }
       tensor->meta->has_hooks.store(!hooks.empty());
     }
-    if (!gone.fn) return absl::NotFoundError(absl::StrFormat("hook_remove: no hook %d on this tensor", id));
+    if (!gone.fn)
+      return absl::NotFoundError(absl::StrFormat("hook_remove: no hook %d on this tensor", id));
     if (gone.release) gone.release(gone.context);
     return absl::OkStatus();
   });
@@ -766,26 +806,87 @@ const SyApi* GetApi() {
     a.version = sy_version;
     a.abi_number = sy_abi;
 #define SY_ENTRY(name) a.name = sy_##name
-    SY_ENTRY(last_message); SY_ENTRY(status_name); SY_ENTRY(option_set); SY_ENTRY(option_get); SY_ENTRY(log_set);
-    SY_ENTRY(counter); SY_ENTRY(plugin_load); SY_ENTRY(plugin_load_all); SY_ENTRY(plugin_scan);
-    SY_ENTRY(plugin_close); SY_ENTRY(plugin_count); SY_ENTRY(plugin_report); SY_ENTRY(device_count);
-    SY_ENTRY(device_at); SY_ENTRY(device_find); SY_ENTRY(device_name); SY_ENTRY(device_report);
-    SY_ENTRY(device_memory); SY_ENTRY(device_trim); SY_ENTRY(device_current); SY_ENTRY(device_set_current);
-    SY_ENTRY(synchronize); SY_ENTRY(stream_create); SY_ENTRY(stream_retain); SY_ENTRY(stream_release);
-    SY_ENTRY(stream_set_current); SY_ENTRY(stream_synchronize); SY_ENTRY(tensor_empty); SY_ENTRY(tensor_full);
-    SY_ENTRY(tensor_randn); SY_ENTRY(tensor_from_host); SY_ENTRY(tensor_wrap); SY_ENTRY(tensor_number_f64);
-    SY_ENTRY(tensor_number_i64); SY_ENTRY(tensor_retain); SY_ENTRY(tensor_release); SY_ENTRY(tensor_rank);
-    SY_ENTRY(tensor_shape); SY_ENTRY(tensor_strides); SY_ENTRY(tensor_count); SY_ENTRY(tensor_dtype);
-    SY_ENTRY(tensor_device); SY_ENTRY(tensor_is_contiguous); SY_ENTRY(tensor_version);
-    SY_ENTRY(tensor_same_storage); SY_ENTRY(tensor_data); SY_ENTRY(tensor_read); SY_ENTRY(tensor_write);
-    SY_ENTRY(tensor_item_f64); SY_ENTRY(tensor_item_i64); SY_ENTRY(tensor_to); SY_ENTRY(tensor_describe);
-    SY_ENTRY(tensor_from_dlpack); SY_ENTRY(tensor_from_dlpack_versioned); SY_ENTRY(tensor_to_dlpack);
-    SY_ENTRY(tensor_to_dlpack_versioned); SY_ENTRY(op_find); SY_ENTRY(op_count); SY_ENTRY(op_info); SY_ENTRY(run);
-    SY_ENTRY(op_route); SY_ENTRY(fallback_count); SY_ENTRY(fallback_report); SY_ENTRY(fallback_reset);
-    SY_ENTRY(tensor_requires_grad); SY_ENTRY(tensor_set_requires_grad); SY_ENTRY(tensor_is_leaf);
-    SY_ENTRY(tensor_grad); SY_ENTRY(tensor_set_grad); SY_ENTRY(tensor_grad_op); SY_ENTRY(backward);
-    SY_ENTRY(grad_mode); SY_ENTRY(grad_mode_set); SY_ENTRY(tensor_hook_add); SY_ENTRY(tensor_hook_remove);
-    SY_ENTRY(function_record); SY_ENTRY(seed); SY_ENTRY(random_state); SY_ENTRY(random_state_set); SY_ENTRY(fail); SY_ENTRY(tensor_set_data);
+    SY_ENTRY(last_message);
+    SY_ENTRY(status_name);
+    SY_ENTRY(option_set);
+    SY_ENTRY(option_get);
+    SY_ENTRY(log_set);
+    SY_ENTRY(counter);
+    SY_ENTRY(plugin_load);
+    SY_ENTRY(plugin_load_all);
+    SY_ENTRY(plugin_scan);
+    SY_ENTRY(plugin_close);
+    SY_ENTRY(plugin_count);
+    SY_ENTRY(plugin_report);
+    SY_ENTRY(device_count);
+    SY_ENTRY(device_at);
+    SY_ENTRY(device_find);
+    SY_ENTRY(device_name);
+    SY_ENTRY(device_report);
+    SY_ENTRY(device_memory);
+    SY_ENTRY(device_trim);
+    SY_ENTRY(device_current);
+    SY_ENTRY(device_set_current);
+    SY_ENTRY(synchronize);
+    SY_ENTRY(stream_create);
+    SY_ENTRY(stream_retain);
+    SY_ENTRY(stream_release);
+    SY_ENTRY(stream_set_current);
+    SY_ENTRY(stream_synchronize);
+    SY_ENTRY(tensor_empty);
+    SY_ENTRY(tensor_full);
+    SY_ENTRY(tensor_randn);
+    SY_ENTRY(tensor_from_host);
+    SY_ENTRY(tensor_wrap);
+    SY_ENTRY(tensor_number_f64);
+    SY_ENTRY(tensor_number_i64);
+    SY_ENTRY(tensor_retain);
+    SY_ENTRY(tensor_release);
+    SY_ENTRY(tensor_rank);
+    SY_ENTRY(tensor_shape);
+    SY_ENTRY(tensor_strides);
+    SY_ENTRY(tensor_count);
+    SY_ENTRY(tensor_dtype);
+    SY_ENTRY(tensor_device);
+    SY_ENTRY(tensor_is_contiguous);
+    SY_ENTRY(tensor_version);
+    SY_ENTRY(tensor_same_storage);
+    SY_ENTRY(tensor_data);
+    SY_ENTRY(tensor_read);
+    SY_ENTRY(tensor_write);
+    SY_ENTRY(tensor_item_f64);
+    SY_ENTRY(tensor_item_i64);
+    SY_ENTRY(tensor_to);
+    SY_ENTRY(tensor_describe);
+    SY_ENTRY(tensor_from_dlpack);
+    SY_ENTRY(tensor_from_dlpack_versioned);
+    SY_ENTRY(tensor_to_dlpack);
+    SY_ENTRY(tensor_to_dlpack_versioned);
+    SY_ENTRY(op_find);
+    SY_ENTRY(op_count);
+    SY_ENTRY(op_info);
+    SY_ENTRY(run);
+    SY_ENTRY(op_route);
+    SY_ENTRY(fallback_count);
+    SY_ENTRY(fallback_report);
+    SY_ENTRY(fallback_reset);
+    SY_ENTRY(tensor_requires_grad);
+    SY_ENTRY(tensor_set_requires_grad);
+    SY_ENTRY(tensor_is_leaf);
+    SY_ENTRY(tensor_grad);
+    SY_ENTRY(tensor_set_grad);
+    SY_ENTRY(tensor_grad_op);
+    SY_ENTRY(backward);
+    SY_ENTRY(grad_mode);
+    SY_ENTRY(grad_mode_set);
+    SY_ENTRY(tensor_hook_add);
+    SY_ENTRY(tensor_hook_remove);
+    SY_ENTRY(function_record);
+    SY_ENTRY(seed);
+    SY_ENTRY(random_state);
+    SY_ENTRY(random_state_set);
+    SY_ENTRY(fail);
+    SY_ENTRY(tensor_set_data);
 #undef SY_ENTRY
     return a;
   }();

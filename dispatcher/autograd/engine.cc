@@ -1,5 +1,6 @@
-// The reverse pass. Nodes wait in a heap by number; the highest has no consumer left that could still add to
-// its gradient, because consumers have higher numbers. No recursion, no counting of dependencies.
+// The reverse pass. Nodes wait in a heap by number; the highest has no consumer left that could
+// still add to its gradient, because consumers have higher numbers. No recursion, no counting of
+// dependencies.
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
@@ -47,8 +48,8 @@ class Pass {
   absl::Status Deliver(const Ref<Meta>& meta, Val grad);
   absl::Status Step(Pending* p);
   absl::Status CallRow(Node& node, std::span<Val> grads, Grads* out);
-  absl::Status CallPlugin(Node& node, std::span<Val> grads, std::span<const Val> in, std::span<const Val> out,
-                          uint64_t wanted, Grads* result);
+  absl::Status CallPlugin(Node& node, std::span<Val> grads, std::span<const Val> in,
+                          std::span<const Val> out, uint64_t wanted, Grads* result);
   absl::Status CallCustom(Node& node, std::span<Val> grads, Grads* out);
   absl::Status RunHooks(Meta& meta, Val* grad);
   absl::Status CheckGrad(const Node& node, int input, const Val& grad);
@@ -59,8 +60,8 @@ class Pass {
   const bool create_;
   bool retain_;
   bool selective_ = false;
-  absl::flat_hash_set<const Node*> leading_;                 // nodes with a path to a wanted input
-  absl::flat_hash_map<const Meta*, Val> wanted_;             // leaves asked for
+  absl::flat_hash_set<const Node*> leading_;      // nodes with a path to a wanted input
+  absl::flat_hash_map<const Meta*, Val> wanted_;  // leaves asked for
   absl::flat_hash_map<std::pair<const Node*, int>, Val> wanted_outputs_;  // inner tensors asked for
   absl::flat_hash_map<const Meta*, std::pair<Ref<Meta>, Val>> leaves_;
   absl::flat_hash_map<Node*, size_t> where_;
@@ -83,7 +84,8 @@ absl::Status Pass::Accumulate(Val* into, Val grad) {
 bool Pass::Leads(const Meta& meta) const {
   if (!selective_) return true;
   if (!meta.node) return wanted_.contains(&meta);
-  return leading_.contains(meta.node.get()) || wanted_outputs_.contains({meta.node.get(), meta.output});
+  return leading_.contains(meta.node.get()) ||
+         wanted_outputs_.contains({meta.node.get(), meta.output});
 }
 
 // For grad(inputs): which nodes lie between the outputs and what is asked for.
@@ -153,8 +155,8 @@ absl::Status Pass::RunHooks(Meta& meta, Val* grad) {
     if (replacement) {
       Val r(TensorRef::Take(replacement));
       if (!SameShape(r.view(), grad->view()) || r.type() != grad->type())
-        return absl::InvalidArgumentError(absl::StrFormat("hook: gave %s for a gradient %s", Describe(r.get()),
-                                                          Describe(grad->get())));
+        return absl::InvalidArgumentError(absl::StrFormat(
+            "hook: gave %s for a gradient %s", Describe(r.get()), Describe(grad->get())));
       *grad = std::move(r);
     }
   }
@@ -188,20 +190,23 @@ absl::Status Pass::Seed() {
     if (!t) return absl::InvalidArgumentError(absl::StrFormat("backward: output %d is NULL", i));
     if (!Tracked(t))
       return absl::FailedPreconditionError(absl::StrFormat(
-          "backward: output %d (%s) does not depend on anything that requires a gradient", i, Describe(t)));
+          "backward: output %d (%s) does not depend on anything that requires a gradient", i,
+          Describe(t)));
     SyTensor* given = b_.output_grads ? b_.output_grads[i] : nullptr;
     Val grad;
     if (given) {
       grad = Val::Share(given);
       if (given->IsNumber() || !SameShape(given->view, t->view) || given->device != t->device ||
           given->view.type != t->view.type)
-        return absl::InvalidArgumentError(absl::StrFormat("backward: gradient %d is %s for output %s; want the same", i,
-                                                          Describe(given), Describe(t)));
+        return absl::InvalidArgumentError(
+            absl::StrFormat("backward: gradient %d is %s for output %s; want the same", i,
+                            Describe(given), Describe(t)));
     } else {
       if (t->view.count != 1)
-        return absl::InvalidArgumentError(absl::StrFormat(
-            "backward: output %d is %s; without a gradient for it, it must have one element: take its sum or mean", i,
-            Describe(t)));
+        return absl::InvalidArgumentError(
+            absl::StrFormat("backward: output %d is %s; without a gradient for it, it must have "
+                            "one element: take its sum or mean",
+                            i, Describe(t)));
       GradMode off(false);
       auto one = MakeTensor(t->device, t->view.type, t->view.shape, t->view.rank);
       if (!one.ok()) return one.status();
@@ -217,14 +222,14 @@ absl::Status Pass::CheckGrad(const Node& node, int input, const Val& grad) {
   const SyShape& s = node.in_shapes[static_cast<size_t>(input)];
   const SyView& v = grad.view();
   if (grad.get()->IsNumber() || v.rank != s.rank || !std::equal(v.shape, v.shape + v.rank, s.dims))
-    return absl::InvalidArgumentError(absl::StrFormat("%s: its backward gave %s for input %d; want %s%s", node.name,
-                                                      Describe(grad.get()), input, DtypeName(s.dtype),
-                                                      ShapeText(s.dims, s.rank)));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: its backward gave %s for input %d; want %s%s", node.name, Describe(grad.get()), input,
+        DtypeName(s.dtype), ShapeText(s.dims, s.rank)));
   return absl::OkStatus();
 }
 
-absl::Status Pass::CallPlugin(Node& node, std::span<Val> grads, std::span<const Val> in, std::span<const Val> out,
-                              uint64_t wanted, Grads* result) {
+absl::Status Pass::CallPlugin(Node& node, std::span<Val> grads, std::span<const Val> in,
+                              std::span<const Val> out, uint64_t wanted, Grads* result) {
   std::vector<SyTensor*> raw_in, raw_out, raw_grads, made(in.size(), nullptr);
   for (const Val& v : in) raw_in.push_back(v.get());
   for (const Val& v : out) raw_out.push_back(v.get());
@@ -243,14 +248,16 @@ absl::Status Pass::CallPlugin(Node& node, std::span<Val> grads, std::span<const 
   call.in_grads = made.data();
   const SyStatus code = CallOut(node.op->plugin_spec.grad, &call);
   for (SyTensor* t : made) result->push_back(Val(TensorRef::Take(t)));
-  if (code != SY_OK) return StatusFrom(code, absl::StrCat(node.name, ": gradient: ", ReasonGiven()));
+  if (code != SY_OK)
+    return StatusFrom(code, absl::StrCat(node.name, ": gradient: ", ReasonGiven()));
   return absl::OkStatus();
 }
 
 absl::Status Pass::CallRow(Node& node, std::span<Val> grads, Grads* result) {
   absl::InlinedVector<Val, 3> in(node.in_shapes.size());
   absl::InlinedVector<Val, 1> out(node.out_shapes.size());
-  // A saved tensor that is stale is an error only where the formula needs it: it stays empty until then.
+  // A saved tensor that is stale is an error only where the formula needs it: it stays empty until
+  // then.
   absl::Status stale;
   for (size_t i = 0; i < node.saved.size(); ++i) {
     auto v = Unpack(node, node.saved[i], create_);
@@ -260,7 +267,8 @@ absl::Status Pass::CallRow(Node& node, std::span<Val> grads, Grads* result) {
       continue;
     }
     const int index = node.saved_index[i];
-    (index < 16 ? in[static_cast<size_t>(index)] : out[static_cast<size_t>(index - 16)]) = std::move(*v);
+    (index < 16 ? in[static_cast<size_t>(index)] : out[static_cast<size_t>(index - 16)]) =
+        std::move(*v);
   }
   uint64_t wanted = 0;
   for (size_t i = 0; i < node.edges.size() && i < 64; ++i)
@@ -268,8 +276,8 @@ absl::Status Pass::CallRow(Node& node, std::span<Val> grads, Grads* result) {
   const void* attrs = node.has_attrs ? node.attrs.data() : node.op->defaults.get();
   if (!node.op->spec) return CallPlugin(node, grads, in, out, wanted, result);
   ErrorScope scope;
-  GradArgs args{*node.op, Attrs(node.op, attrs), in, out, grads,
-                node.in_shapes, node.out_shapes, wanted};
+  GradArgs args{*node.op,       Attrs(node.op, attrs), in,    out, grads,
+                node.in_shapes, node.out_shapes,       wanted};
   *result = node.op->spec->grad(args);
   return scope.status().ok() || stale.ok() ? scope.status() : stale;
 }
@@ -284,11 +292,13 @@ absl::Status Pass::CallCustom(Node& node, std::span<Val> grads, Grads* result) {
     raw_saved.push_back(saved.back().get());
   }
   for (const Val& g : grads) raw_grads.push_back(g.get());
-  const SyStatus code = CallOut(node.backward, node.context, raw_saved.data(), static_cast<int32_t>(raw_saved.size()),
-                                raw_grads.data(), static_cast<int32_t>(raw_grads.size()), made.data(),
-                                static_cast<int32_t>(made.size()));
+  const SyStatus code =
+      CallOut(node.backward, node.context, raw_saved.data(), static_cast<int32_t>(raw_saved.size()),
+              raw_grads.data(), static_cast<int32_t>(raw_grads.size()), made.data(),
+              static_cast<int32_t>(made.size()));
   for (SyTensor* t : made) result->push_back(Val(TensorRef::Take(t)));
-  if (code != SY_OK) return StatusFrom(code, absl::StrCat(node.name, ": backward: ", ReasonGiven()));
+  if (code != SY_OK)
+    return StatusFrom(code, absl::StrCat(node.name, ": backward: ", ReasonGiven()));
   return absl::OkStatus();
 }
 
@@ -306,15 +316,16 @@ absl::Status Pass::Step(Pending* p) {
   }
   if (node.freed.load())
     return absl::FailedPreconditionError(absl::StrFormat(
-        "%s: the graph was freed by an earlier backward; pass retain_graph to the first one", node.name));
+        "%s: the graph was freed by an earlier backward; pass retain_graph to the first one",
+        node.name));
   bool any = false;
   for (const Val& g : p->grads) any |= static_cast<bool>(g);
   if (!any) return absl::OkStatus();
   Grads result;
   GradMode mode(create_);
-  const absl::Status status =
-      node.op ? CallRow(node, {p->grads.data(), p->grads.size()}, &result)
-              : CallCustom(node, {p->grads.data(), p->grads.size()}, &result);
+  const absl::Status status = node.op
+                                  ? CallRow(node, {p->grads.data(), p->grads.size()}, &result)
+                                  : CallCustom(node, {p->grads.data(), p->grads.size()}, &result);
   if (!status.ok()) return status;
   for (size_t i = 0; i < node.edges.size() && i < result.size(); ++i) {
     if (!node.edges[i].meta || !result[i]) continue;
@@ -356,9 +367,11 @@ absl::Status Pass::Run() {
     }
     std::lock_guard<std::mutex> lock(meta.mutex);
     Val sum = meta.grad ? Val(meta.grad) : Val();
-    // A gradient that nothing else holds is kept as it is; one that is shared or strided is copied once.
+    // A gradient that nothing else holds is kept as it is; one that is shared or strided is copied
+    // once.
     if (!sum && !create_ &&
-        (leaf.second.get()->storage->IsShared() || !(leaf.second.view().flags & SY_VIEW_CONTIGUOUS))) {
+        (leaf.second.get()->storage->IsShared() ||
+         !(leaf.second.view().flags & SY_VIEW_CONTIGUOUS))) {
       ErrorScope scope;
       leaf.second = sy::Call(OpOf<"copy">(), {leaf.second});
       if (!scope.status().ok()) return scope.status();
@@ -373,10 +386,12 @@ absl::Status Pass::Run() {
     Val v = m.node ? wanted_outputs_[{m.node.get(), m.output}] : wanted_[&m];
     if (!v && !(b_.flags & SY_BACKWARD_ALLOW_UNUSED))
       return absl::InvalidArgumentError(absl::StrFormat(
-          "grad: no output depends on input %d (%s); pass allow_unused to get none for it", i, Describe(b_.inputs[i])));
+          "grad: no output depends on input %d (%s); pass allow_unused to get none for it", i,
+          Describe(b_.inputs[i])));
     found[static_cast<size_t>(i)] = std::move(v);
   }
-  for (int i = 0; i < b_.input_count; ++i) b_.input_grads[i] = found[static_cast<size_t>(i)].ref().Leak();
+  for (int i = 0; i < b_.input_count; ++i)
+    b_.input_grads[i] = found[static_cast<size_t>(i)].ref().Leak();
   return absl::OkStatus();
 }
 

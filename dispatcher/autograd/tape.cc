@@ -63,33 +63,38 @@ absl::Status CheckBefore(const Op& op, const SyRun& run, bool wants_grad) {
       const SyTensor* t = run.in[i];
       if (!Tracked(t) || !t->meta->node) continue;
       if (t->meta->version.load(std::memory_order_relaxed) != t->storage->version())
-        return absl::FailedPreconditionError(absl::StrFormat(
-            "%s: input %d (%s, made by %s) was changed in place by %s through another tensor on its memory, at version "
-            "%d, now %d; use the tensor that was written, or a copy",
-            op.name, i, Describe(t), MakerName(*t->meta), WriterName(*t->storage), t->meta->version.load(),
-            t->storage->version()));
+        return absl::FailedPreconditionError(
+            absl::StrFormat("%s: input %d (%s, made by %s) was changed in place by %s through "
+                            "another tensor on its memory, at version "
+                            "%d, now %d; use the tensor that was written, or a copy",
+                            op.name, i, Describe(t), MakerName(*t->meta), WriterName(*t->storage),
+                            t->meta->version.load(), t->storage->version()));
     }
   }
   for (int i = 0; i < run.out_count; ++i) {
     const SyTensor* t = run.out[i];
     if (!t) continue;
     if (t->IsNumber())
-      return absl::InvalidArgumentError(absl::StrFormat("%s: output %d is a number; give a tensor", op.name, i));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: output %d is a number; give a tensor", op.name, i));
     if (!Thread().grad_mode) continue;
     if (Tracked(t) && !t->meta->node)
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "%s: in-place write on %s, a leaf that requires a gradient; do it in a region without gradients", op.name,
-          Describe(t)));
-    if (wants_grad && op.spec && op.spec->grad == kAutoGrad)
       return absl::FailedPreconditionError(
-          absl::StrFormat("%s: cannot write in place while its gradient is recorded; let it make a new tensor", op.name));
+          absl::StrFormat("%s: in-place write on %s, a leaf that requires a gradient; do it in a "
+                          "region without gradients",
+                          op.name, Describe(t)));
+    if (wants_grad && op.spec && op.spec->grad == kAutoGrad)
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "%s: cannot write in place while its gradient is recorded; let it make a new tensor",
+          op.name));
     // A write through a view changes its base, whose place on the tape would not know.
     const bool tracked_view = Tracked(t) && t->is_view;
     if ((wants_grad && t->is_view) || tracked_view)
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "%s: in-place write on %s, a view of another tensor, while gradients are recorded; use slice_scatter, or a "
-          "region without gradients",
-          op.name, Describe(t)));
+      return absl::FailedPreconditionError(
+          absl::StrFormat("%s: in-place write on %s, a view of another tensor, while gradients are "
+                          "recorded; use slice_scatter, or a "
+                          "region without gradients",
+                          op.name, Describe(t)));
   }
   return absl::OkStatus();
 }
@@ -144,7 +149,8 @@ void Record(const Op& op, const void* attrs, const SyRun& run, SyTensor* const* 
     FillShape(&node->in_shapes[static_cast<size_t>(i)], run.in[i]);
   }
   node->out_shapes.resize(static_cast<size_t>(run.out_count));
-  for (int i = 0; i < run.out_count; ++i) FillShape(&node->out_shapes[static_cast<size_t>(i)], results[i]);
+  for (int i = 0; i < run.out_count; ++i)
+    FillShape(&node->out_shapes[static_cast<size_t>(i)], results[i]);
   if (attrs != op.defaults.get()) {
     node->attrs = AttrBlob(&op, attrs);
     node->has_attrs = true;
@@ -155,7 +161,8 @@ void Record(const Op& op, const void* attrs, const SyRun& run, SyTensor* const* 
     Save(node.get(), run.in[i], i, false);
     // An input that this very op wrote over is no longer what backward would need.
     for (int j = 0; j < run.out_count; ++j)
-      if (run.out[j] && run.in[i] && run.in[i]->storage && run.in[i]->storage.get() == run.out[j]->storage.get())
+      if (run.out[j] && run.in[i] && run.in[i]->storage &&
+          run.in[i]->storage.get() == run.out[j]->storage.get())
         --node->saved.back().version;
   }
   for (int i = 0; i < run.out_count; ++i)
@@ -167,7 +174,8 @@ void NoteWritten(const SyRun& run) {
   for (int i = 0; i < run.out_count; ++i) {
     SyTensor* t = run.out[i];
     if (!t || !t->meta || !t->meta->node) continue;
-    // Recorded regions: what was written has no history. Others: the write is not the tape's business.
+    // Recorded regions: what was written has no history. Others: the write is not the tape's
+    // business.
     if (Thread().grad_mode)
       t->meta = Ref<Meta>();
     else
@@ -186,16 +194,19 @@ absl::Status RecordFunction(const SyFunction& f) {
   const std::string name = f.name ? f.name : "function";
   if (!f.backward) return absl::InvalidArgumentError(name + ": backward is NULL");
   if (f.output_count <= 0 || f.input_count < 0 || f.saved_count < 0)
-    return absl::InvalidArgumentError(absl::StrFormat("%s: %d inputs, %d outputs, %d saved; want at least one output",
-                                                      name, f.input_count, f.output_count, f.saved_count));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: %d inputs, %d outputs, %d saved; want at least one output", name,
+                        f.input_count, f.output_count, f.saved_count));
   if (!Thread().grad_mode || !AnyTracked(f.inputs, f.input_count)) return absl::OkStatus();
   for (int i = 0; i < f.output_count; ++i) {
     const SyTensor* t = f.outputs[i];
-    if (!t || t->IsNumber()) return absl::InvalidArgumentError(absl::StrFormat("%s: output %d is not a tensor", name, i));
+    if (!t || t->IsNumber())
+      return absl::InvalidArgumentError(absl::StrFormat("%s: output %d is not a tensor", name, i));
     if (Tracked(t))
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "%s: output %d (%s) is on the tape already; run forward without gradients, return fresh tensors", name, i,
-          Describe(t)));
+      return absl::FailedPreconditionError(
+          absl::StrFormat("%s: output %d (%s) is on the tape already; run forward without "
+                          "gradients, return fresh tensors",
+                          name, i, Describe(t)));
   }
   Ref<Node> node = NewNode();
   node->name_storage = name;
@@ -212,7 +223,8 @@ absl::Status RecordFunction(const SyFunction& f) {
     FillShape(&node->in_shapes[static_cast<size_t>(i)], f.inputs[i]);
   }
   node->out_shapes.resize(static_cast<size_t>(f.output_count));
-  for (int i = 0; i < f.output_count; ++i) FillShape(&node->out_shapes[static_cast<size_t>(i)], f.outputs[i]);
+  for (int i = 0; i < f.output_count; ++i)
+    FillShape(&node->out_shapes[static_cast<size_t>(i)], f.outputs[i]);
   for (int i = 0; i < f.saved_count; ++i) {
     int output = -1;
     for (int j = 0; j < f.output_count; ++j)
@@ -227,7 +239,8 @@ absl::StatusOr<Val> Unpack(const Node& node, const Saved& saved, bool with_histo
   const SyTensor* t = saved.tensor.get();
   if (t->storage && t->storage->version() != saved.version)
     return absl::FailedPreconditionError(absl::StrFormat(
-        "%s: backward needs %s as it was at version %d, but %s changed it in place (now version %d); copy it before "
+        "%s: backward needs %s as it was at version %d, but %s changed it in place (now version "
+        "%d); copy it before "
         "the write",
         node.name, Describe(t), saved.version, WriterName(*t->storage), t->storage->version()));
   if (!with_history || (saved.output < 0 && !saved.meta)) return Val(saved.tensor);

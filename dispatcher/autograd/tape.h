@@ -1,6 +1,7 @@
-// The tape: which op made a tensor from which others. Nodes are numbered in the order in which they are made,
-// so that an input's node always has a smaller number than its consumer's; the reverse pass needs nothing
-// else to go in the right order. Thread-safe: nodes are immutable once recorded, leaves guard their gradient.
+// The tape: which op made a tensor from which others. Nodes are numbered in the order in which they
+// are made, so that an input's node always has a smaller number than its consumer's; the reverse
+// pass needs nothing else to go in the right order. Thread-safe: nodes are immutable once recorded,
+// leaves guard their gradient.
 #ifndef DISPATCHER_AUTOGRAD_TAPE_H_
 #define DISPATCHER_AUTOGRAD_TAPE_H_
 
@@ -25,8 +26,9 @@ struct Hook {
   SyReleaseFn release;
 };
 
-// A tensor's place on the tape: a leaf that collects its gradient, or output `output` of a node. Replaced, not
-// changed, when the tensor is written in place; `version` is the storage's at that moment.
+// A tensor's place on the tape: a leaf that collects its gradient, or output `output` of a node.
+// Replaced, not changed, when the tensor is written in place; `version` is the storage's at that
+// moment.
 class Meta : public Pooled<Meta> {
  public:
   Meta(Ref<Node> node, int output, int64_t version);
@@ -37,12 +39,12 @@ class Meta : public Pooled<Meta> {
     if (refs_.Decrement()) delete this;
   }
 
-  Ref<Node> node;                // null: leaf
+  Ref<Node> node;  // null: leaf
   int output = 0;
   std::atomic<int64_t> version{0};
   std::atomic<bool> requires_grad{true};
   std::atomic<bool> has_hooks{false};
-  std::mutex mutex;              // guards what follows
+  std::mutex mutex;  // guards what follows
   TensorRef grad;
   std::vector<Hook> hooks;
 
@@ -50,19 +52,19 @@ class Meta : public Pooled<Meta> {
   RefCount refs_;
 };
 
-// A tensor that backward needs, with the version it had. Holds no place on the tape of its own, so that no
-// cycle arises when an output is saved.
+// A tensor that backward needs, with the version it had. Holds no place on the tape of its own, so
+// that no cycle arises when an output is saved.
 struct Saved {
   TensorRef tensor;
-  Ref<Meta> meta;      // null: an output of the node itself, or untracked
+  Ref<Meta> meta;  // null: an output of the node itself, or untracked
   int64_t version = 0;
-  int output = -1;     // which output of the node; -1: an input
+  int output = -1;  // which output of the node; -1: an input
 };
 
 class Node : public Pooled<Node> {
  public:
   struct Edge {
-    Ref<Meta> meta;    // null: no gradient goes there
+    Ref<Meta> meta;  // null: no gradient goes there
   };
   Node() = default;
   ~Node();
@@ -72,8 +74,8 @@ class Node : public Pooled<Node> {
   }
 
   uint64_t number = 0;
-  const Op* op = nullptr;        // null: a custom function
-  std::string name_storage;      // of a custom function
+  const Op* op = nullptr;    // null: a custom function
+  std::string name_storage;  // of a custom function
   const char* name = "";
   absl::InlinedVector<Edge, 3> edges;
   absl::InlinedVector<SyShape, 3> in_shapes;
@@ -83,8 +85,8 @@ class Node : public Pooled<Node> {
   absl::InlinedVector<int, 2> saved_index;  // input i, or 16 + output i
   AttrBlob attrs;
   bool has_attrs = false;
-  std::atomic<bool> freed{false};           // an earlier pass dropped what it saved
-  std::mutex mutex;                         // guards saved against a concurrent pass that frees it
+  std::atomic<bool> freed{false};  // an earlier pass dropped what it saved
+  std::mutex mutex;                // guards saved against a concurrent pass that frees it
   // custom functions
   SyBackwardFn backward = nullptr;
   void* context = nullptr;
@@ -95,7 +97,9 @@ class Node : public Pooled<Node> {
   RefCount refs_;
 };
 
-inline bool Tracked(const SyTensor* t) { return t && t->meta && t->meta->requires_grad.load(std::memory_order_relaxed); }
+inline bool Tracked(const SyTensor* t) {
+  return t && t->meta && t->meta->requires_grad.load(std::memory_order_relaxed);
+}
 bool AnyTracked(SyTensor* const* in, int count);
 
 // May this op write its given outputs, and are its inputs what the tape thinks they are?

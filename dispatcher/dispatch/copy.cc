@@ -13,14 +13,16 @@ namespace {
 
 // A copy through the plugin's memory table, ordered like a kernel.
 template <class Fn>
-absl::Status OnStream(SyDevice* device, Storage* storage, bool writes, const char* what, Fn&& call) {
+absl::Status OnStream(SyDevice* device, Storage* storage, bool writes, const char* what,
+                      Fn&& call) {
   SyStream* stream = CurrentStream(device);
   if (device->synchronous) {
     const SyStatus code = call(stream->handle);
     return code == SY_OK ? absl::OkStatus() : DeviceStatus(device, code, what);
   }
   Waits waits;
-  if (absl::Status s = waits.Add(stream, &storage->uses(), &storage->uses_mutex(), writes); !s.ok()) return s;
+  if (absl::Status s = waits.Add(stream, &storage->uses(), &storage->uses_mutex(), writes); !s.ok())
+    return s;
   std::lock_guard<std::mutex> lock(stream->mutex);
   if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
   const SyStatus code = call(stream->handle);
@@ -55,8 +57,8 @@ void HostStrided(const char* from, const int64_t* from_strides, char* to, const 
     return;
   }
   for (int64_t i = 0; i < shape[0]; ++i)
-    HostStrided(from + i * from_strides[0] * bytes, from_strides + 1, to + i * to_strides[0] * bytes, to_strides + 1,
-                shape + 1, rank - 1, bytes);
+    HostStrided(from + i * from_strides[0] * bytes, from_strides + 1,
+                to + i * to_strides[0] * bytes, to_strides + 1, shape + 1, rank - 1, bytes);
 }
 
 char* HostPointer(const SyView& v) { return static_cast<char*>(v.memory.host.p) + v.offset; }
@@ -70,12 +72,14 @@ absl::Status FillWith(SyTensor* t, uint64_t bits) {
   const SyView& v = t->view;
   const int bytes = TypeBytes(v.type);
   if ((v.flags & SY_VIEW_CONTIGUOUS) && device->IsHost() && device->synchronous && v.count <= 16) {
-    for (int64_t i = 0; i < v.count; ++i) std::memcpy(HostPointer(v) + i * bytes, &bits, static_cast<size_t>(bytes));
+    for (int64_t i = 0; i < v.count; ++i)
+      std::memcpy(HostPointer(v) + i * bytes, &bits, static_cast<size_t>(bytes));
     return absl::OkStatus();
   }
   if ((v.flags & SY_VIEW_CONTIGUOUS) && p->memory.fill) {
     return OnStream(device, t->storage.get(), true, "fill", [&](uint64_t stream) {
-      return CallOut(p->memory.fill, p->state, device->handle, stream, v.memory.handle, v.offset, v.bytes, &bits, bytes);
+      return CallOut(p->memory.fill, p->state, device->handle, stream, v.memory.handle, v.offset,
+                     v.bytes, &bits, bytes);
     });
   }
   // A constant program, or one element copied with stride 0.
@@ -93,7 +97,8 @@ absl::Status FillWith(SyTensor* t, uint64_t bits) {
   Coalesce(views, 1);
   if (absl::Status s = CallCore(kMap, l); s.code() != absl::StatusCode::kUnimplemented) return s;
   std::vector<char> host(static_cast<size_t>(v.bytes));
-  for (int64_t i = 0; i < v.count; ++i) std::memcpy(&host[static_cast<size_t>(i * bytes)], &bits, static_cast<size_t>(bytes));
+  for (int64_t i = 0; i < v.count; ++i)
+    std::memcpy(&host[static_cast<size_t>(i * bytes)], &bits, static_cast<size_t>(bytes));
   return WriteFromHost(t, host.data());
 }
 
@@ -113,7 +118,8 @@ absl::Status ReadToHost(const SyTensor* t, void* data) {
     if (v.flags & SY_VIEW_CONTIGUOUS)
       std::memcpy(data, HostPointer(v), static_cast<size_t>(v.bytes));
     else
-      HostStrided(HostPointer(v), v.strides, static_cast<char*>(data), strides, v.shape, v.rank, TypeBytes(v.type));
+      HostStrided(HostPointer(v), v.strides, static_cast<char*>(data), strides, v.shape, v.rank,
+                  TypeBytes(v.type));
     return absl::OkStatus();
   }
   auto dense = Dense(t);
@@ -122,8 +128,8 @@ absl::Status ReadToHost(const SyTensor* t, void* data) {
   const SyView& w = (*dense)->view;
   if (absl::Status s = OnStream(device, (*dense)->storage.get(), false, "copy_out",
                                 [&](uint64_t stream) {
-                                  return CallOut(p->memory.copy_out, p->state, device->handle, stream, w.memory.handle,
-                                                            w.offset, data, w.bytes);
+                                  return CallOut(p->memory.copy_out, p->state, device->handle,
+                                                 stream, w.memory.handle, w.offset, data, w.bytes);
                                 });
       !s.ok())
     return s;
@@ -144,8 +150,8 @@ absl::Status WriteFromHost(SyTensor* t, const void* data) {
   const SyView& w = target->view;
   if (absl::Status s = OnStream(device, target->storage.get(), true, "copy_in",
                                 [&](uint64_t stream) {
-                                  return CallOut(p->memory.copy_in, p->state, device->handle, stream, w.memory.handle, w.offset,
-                                                           data, w.bytes);
+                                  return CallOut(p->memory.copy_in, p->state, device->handle,
+                                                 stream, w.memory.handle, w.offset, data, w.bytes);
                                 });
       !s.ok())
     return s;
@@ -166,8 +172,9 @@ absl::Status CopyElements(const SyTensor* from, SyTensor* to) {
       Launch l;
       l.device = to->device;
       l.stream = CurrentStream(to->device);
-      l.program = builder.Finish({value}, 1,
-                                 absl::StrCat("cast ", TypeName(from->view.type), " ", TypeName(to->view.type)));
+      l.program = builder.Finish(
+          {value}, 1,
+          absl::StrCat("cast ", TypeName(from->view.type), " ", TypeName(to->view.type)));
       l.AddIn(from);
       l.AddOut(to);
       SyView* views[] = {&l.in[0], &l.out[0]};
@@ -214,13 +221,14 @@ absl::Status CopyElements(const SyTensor* from, SyTensor* to) {
   return WriteFromHost(to, staging.data());
 }
 
-absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const absl::Status& why, SyTensor** out) {
+absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const absl::Status& why,
+                         SyTensor** out) {
   SyDevice* cpu = CpuDevice();
   const std::string reason(why.message().data(), why.message().size());
   if (!cpu || device == cpu) return why;
   if (GetOptions().fallback.load() == 0)
-    return absl::UnimplementedError(absl::StrFormat("%s and SY_FALLBACK=error; move the inputs with x.to(\"cpu:0\")",
-                                                    reason));
+    return absl::UnimplementedError(
+        absl::StrFormat("%s and SY_FALLBACK=error; move the inputs with x.to(\"cpu:0\")", reason));
   CountFallback(op.id, device, reason);
   std::vector<TensorRef> owned;
   std::vector<SyTensor*> in, results(static_cast<size_t>(run.out_count), nullptr);
@@ -263,17 +271,22 @@ std::string RouteText(const Op& op, SyDevice* device, int type) {
   const KernelTable* table = device->kernels.load();
   if (const auto* named = table->Named(op.id))
     for (const Kernel* k : *named)
-      if (k->fns.dtype ? TypeOf(k->fns.dtype) == type : !k->fns.dtypes || (k->fns.dtypes & SY_T_BIT(type)))
+      if (k->fns.dtype ? TypeOf(k->fns.dtype) == type
+                       : !k->fns.dtypes || (k->fns.dtypes & SY_T_BIT(type)))
         return absl::StrCat("named ", k->variant, " (", k->plugin->name, ")");
   if (op.spec && op.spec->view) return "view";
   const uint64_t computes = device->info.dtypes_compute;
-  if (op.spec && !(op.spec->dtypes & SY_T_BIT(type))) return absl::StrCat("not defined for ", TypeName(type));
+  if (op.spec && !(op.spec->dtypes & SY_T_BIT(type)))
+    return absl::StrCat("not defined for ", TypeName(type));
   if (!(computes & SY_T_BIT(type)) && op.spec && op.spec->composite == nullptr)
     return absl::StrCat("fallback: ", device->name, " does not compute in ", TypeName(type));
-  if (op.spec && op.spec->formula) return table->core[kMap].empty() ? "fallback: no map kernel" : "map";
-  if (op.spec && op.spec->reduce.combiner) return table->core[kReduce].empty() ? "fallback: no reduce kernel" : "reduce";
+  if (op.spec && op.spec->formula)
+    return table->core[kMap].empty() ? "fallback: no map kernel" : "map";
+  if (op.spec && op.spec->reduce.combiner)
+    return table->core[kReduce].empty() ? "fallback: no reduce kernel" : "reduce";
   if (op.spec && op.spec->core) return "core";
-  if (op.spec ? op.spec->composite != nullptr : op.plugin_spec.composite != nullptr) return "composite";
+  if (op.spec ? op.spec->composite != nullptr : op.plugin_spec.composite != nullptr)
+    return "composite";
   return absl::StrCat("fallback: no kernel for ", op.name, " on ", device->name);
 }
 

@@ -33,8 +33,8 @@ absl::StatusOr<std::unique_ptr<SyStream>> NewStream(SyDevice* device) {
   stream->status_memory = block->memory;
   stream->status_offset = block->offset;
   const SyStatusWord clear{};
-  const SyStatus code = CallOut(p->memory.copy_in, p->state, device->handle, stream->handle, block->memory.handle,
-                                          block->offset, &clear, sizeof clear);
+  const SyStatus code = CallOut(p->memory.copy_in, p->state, device->handle, stream->handle,
+                                block->memory.handle, block->offset, &clear, sizeof clear);
   if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
   std::move(undo).Cancel();
   device->own_bytes.fetch_add(block->bytes);
@@ -59,15 +59,17 @@ SyStream* FailedStream(SyDevice* device) {
   return nullptr;
 }
 
-// Waits for all that is queued. After an error the stream begins anew, and the wait is repeated: copies into the
-// caller's memory may still be queued, and that memory goes when the caller hears of the error.
+// Waits for all that is queued. After an error the stream begins anew, and the wait is repeated:
+// copies into the caller's memory may still be queued, and that memory goes when the caller hears
+// of the error.
 absl::Status WaitForAll(SyStream* stream) {
   const uint64_t queued = stream->queued.load();
   absl::Status status = WaitFor(stream, queued);
   if (status.ok()) return status;
   TakeError(stream).IgnoreError();  // the same one, told another way
   SyDevice* device = stream->device;
-  if (PluginInstance* p = device->plugin; p->stream.reset && device->state.load() == SyDevice::kOpen) {
+  if (PluginInstance* p = device->plugin;
+      p->stream.reset && device->state.load() == SyDevice::kOpen) {
     std::lock_guard<std::mutex> lock(stream->mutex);
     p->stream.reset(p->state, device->handle, stream->handle);
   }
@@ -88,12 +90,16 @@ std::string RecentOps(SyStream* stream) {
 // Why a device that was open is so no more.
 absl::Status CheckOpen(const SyDevice* device) {
   switch (device->state.load()) {
-    case SyDevice::kOpen: return absl::OkStatus();
+    case SyDevice::kOpen:
+      return absl::OkStatus();
     case SyDevice::kLost:
-      return absl::UnavailableError(absl::StrCat(device->name, ": the device is lost; close its plugin and load it again"));
+      return absl::UnavailableError(
+          absl::StrCat(device->name, ": the device is lost; close its plugin and load it again"));
     case SyDevice::kForked:
-      return absl::FailedPreconditionError(absl::StrCat(device->name, ": opened before fork; after fork only exec"));
-    default: return absl::FailedPreconditionError(absl::StrCat(device->name, ": its plugin was closed"));
+      return absl::FailedPreconditionError(
+          absl::StrCat(device->name, ": opened before fork; after fork only exec"));
+    default:
+      return absl::FailedPreconditionError(absl::StrCat(device->name, ": its plugin was closed"));
   }
 }
 
@@ -120,11 +126,13 @@ absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what) {
 }
 
 absl::Status EnsureOpen(SyDevice* device) {
-  if (device->state.load(std::memory_order_acquire) == SyDevice::kOpen) [[likely]] return absl::OkStatus();
+  if (device->state.load(std::memory_order_acquire) == SyDevice::kOpen) [[likely]]
+    return absl::OkStatus();
   std::lock_guard<std::mutex> lock(device->mutex);
   if (device->state.load() != SyDevice::kNew) return CheckOpen(device);
   PluginInstance* p = device->plugin;
-  const SyStatus code = CallOut(p->device_fns.open, p->state, device->plugin_index, &device->handle);
+  const SyStatus code =
+      CallOut(p->device_fns.open, p->state, device->plugin_index, &device->handle);
   if (code != SY_OK) {
     absl::Status failed = DeviceStatus(device, code, "open");
     device->state.store(SyDevice::kNew);  // it was never open: a later try may succeed
@@ -145,7 +153,9 @@ absl::Status EnsureOpen(SyDevice* device) {
   return absl::OkStatus();
 }
 
-void SetCurrentStream(SyDevice* device, SyStream* stream) { Mine().streams[device->ordinal] = stream; }
+void SetCurrentStream(SyDevice* device, SyStream* stream) {
+  Mine().streams[device->ordinal] = stream;
+}
 
 absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {
   if (absl::Status s = EnsureOpen(device); !s.ok()) return s;
@@ -158,7 +168,8 @@ absl::StatusOr<SyStream*> TakeStream(SyDevice* device) {
       return s;
     }
   }
-  // Not under the mutex, which stream_fail takes: memory for the status word may have to wait for work.
+  // Not under the mutex, which stream_fail takes: memory for the status word may have to wait for
+  // work.
   auto stream = NewStream(device);
   if (!stream.ok()) return stream.status();
   std::lock_guard<std::mutex> lock(device->mutex);
@@ -181,15 +192,18 @@ absl::StatusOr<uint64_t> TickFor(SyStream* stream, uint64_t sequence) {
   if (stream->recorded < sequence || stream->tick == 0) {
     const uint64_t upto = stream->queued.load();
     uint64_t next = 0;
-    const SyStatus code = CallOut(p->stream.record, p->state, device->handle, stream->handle, &next);
+    const SyStatus code =
+        CallOut(p->stream.record, p->state, device->handle, stream->handle, &next);
     if (code != SY_OK) return DeviceStatus(device, code, "record");
     if (next != stream->tick + 1)
-      return absl::InternalError(absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d", device->name,
-                                                 p->name, next, stream->tick, stream->tick + 1));
+      return absl::InternalError(
+          absl::StrFormat("%s: plugin %s: record gave tick %d after %d; want %d", device->name,
+                          p->name, next, stream->tick, stream->tick + 1));
     stream->tick = next;
     stream->recorded = upto;
   }
-  if (const SyStatus code = CallOut(p->stream.flush, p->state, device->handle, stream->handle); code != SY_OK)
+  if (const SyStatus code = CallOut(p->stream.flush, p->state, device->handle, stream->handle);
+      code != SY_OK)
     return DeviceStatus(device, code, "flush");
   return stream->tick;
 }
@@ -220,7 +234,8 @@ absl::Status Waits::Add(SyStream* stream, Uses* uses, std::mutex* uses_mutex, bo
 absl::Status Waits::Queue(SyStream* stream) const {
   PluginInstance* p = stream->device->plugin;
   for (const auto& [other, tick] : ticks_) {
-    const SyStatus code = CallOut(p->stream.wait, p->state, stream->device->handle, stream->handle, other->handle, tick);
+    const SyStatus code = CallOut(p->stream.wait, p->state, stream->device->handle, stream->handle,
+                                  other->handle, tick);
     if (code != SY_OK) return DeviceStatus(stream->device, code, "wait");
   }
   return absl::OkStatus();
@@ -236,11 +251,12 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
   if (!tick.ok()) return tick.status();
   if (!*tick) return absl::OkStatus();
   Count(kCounterSyncs);
-  const SyStatus code = CallOut(p->stream.sync, p->state, device->handle, stream->handle, *tick, -1);
+  const SyStatus code =
+      CallOut(p->stream.sync, p->state, device->handle, stream->handle, *tick, -1);
   if (code != SY_OK) {
     absl::Status s = DeviceStatus(device, code, "sync");
-    return absl::Status(s.code(), absl::StrCat(s.message(), " (ops queued last: ", RecentOps(stream),
-                                               "; SY_SYNC=1 names the one)"));
+    return absl::Status(s.code(), absl::StrCat(s.message(), " (ops queued last: ",
+                                               RecentOps(stream), "; SY_SYNC=1 names the one)"));
   }
   uint64_t done = stream->finished.load();
   while (done < sequence && !stream->finished.compare_exchange_weak(done, sequence)) {
@@ -260,13 +276,15 @@ absl::Status Synchronize(SyStream* stream) {
   }
   SyStatusWord word{};
   if (stream->status_memory.host.p) {
-    std::memcpy(&word, static_cast<char*>(stream->status_memory.host.p) + stream->status_offset, sizeof word);
+    std::memcpy(&word, static_cast<char*>(stream->status_memory.host.p) + stream->status_offset,
+                sizeof word);
   } else {
     std::lock_guard<std::mutex> word_lock(stream->word_mutex);
     {
       std::lock_guard<std::mutex> lock(stream->mutex);
-      const SyStatus code = CallOut(p->memory.copy_out, p->state, device->handle, stream->handle, stream->status_memory.handle,
-                                               stream->status_offset, &stream->word, sizeof word);
+      const SyStatus code =
+          CallOut(p->memory.copy_out, p->state, device->handle, stream->handle,
+                  stream->status_memory.handle, stream->status_offset, &stream->word, sizeof word);
       if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
       stream->queued.fetch_add(1);
     }
@@ -277,15 +295,16 @@ absl::Status Synchronize(SyStream* stream) {
   const SyStatusWord clear{};
   {
     std::lock_guard<std::mutex> lock(stream->mutex);
-    const SyStatus code = CallOut(p->memory.copy_in, p->state, device->handle, stream->handle, stream->status_memory.handle,
-                                            stream->status_offset, &clear, sizeof clear);
+    const SyStatus code =
+        CallOut(p->memory.copy_in, p->state, device->handle, stream->handle,
+                stream->status_memory.handle, stream->status_offset, &clear, sizeof clear);
     if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
     stream->queued.fetch_add(1);
   }
   const Op* op = OpAt(word.op);
   return absl::OutOfRangeError(absl::StrFormat("%s: index %d at position %d; want %d to %d on %s",
-                                               op ? op->name : "gather", word.value, word.position, -word.limit,
-                                               word.limit - 1, device->name));
+                                               op ? op->name : "gather", word.value, word.position,
+                                               -word.limit, word.limit - 1, device->name));
 }
 
 absl::Status Synchronize(SyDevice* device) {

@@ -1,6 +1,7 @@
-// Devices, streams, and the plugin instances that own them. A device is opened on first use. Work on
-// streams gets a sequence number from the host; ticks of the plugin are recorded only when somebody has to
-// wait. Read with tensor/storage.h (who used what last) and dispatch/launch.cc (who waits for whom).
+// Devices, streams, and the plugin instances that own them. A device is opened on first use. Work
+// on streams gets a sequence number from the host; ticks of the plugin are recorded only when
+// somebody has to wait. Read with tensor/storage.h (who used what last) and dispatch/launch.cc (who
+// waits for whom).
 #ifndef DISPATCHER_DISPATCH_DEVICE_H_
 #define DISPATCHER_DISPATCH_DEVICE_H_
 
@@ -27,8 +28,8 @@ struct OptionValue {
   double min = 0, max = 0;
 };
 
-// One loaded plugin. Its tables are full-size copies in which every missing entry is a stub, so that nothing
-// behind them tests for NULL. Never destroyed: tensors may outlive close().
+// One loaded plugin. Its tables are full-size copies in which every missing entry is a stub, so
+// that nothing behind them tests for NULL. Never destroyed: tensors may outlive close().
 struct PluginInstance {
   std::string name, file, version, reason;
   uint32_t abi = 0;
@@ -52,33 +53,33 @@ struct PluginInstance {
 
 }  // namespace sy
 
-// A queue of work on one device. Streams are kept by their device for ever and handed out again, so that
-// bookkeeping may hold plain pointers to them.
+// A queue of work on one device. Streams are kept by their device for ever and handed out again, so
+// that bookkeeping may hold plain pointers to them.
 struct SyStream {
   SyDevice* device = nullptr;
   uint64_t handle = 0;
   sy::RefCount refs;
-  std::mutex mutex;                  // held around every call of the plugin on this stream
-  std::atomic<uint64_t> queued{0};   // sequence number of the last work queued
-  uint64_t recorded = 0;             // work up to here is covered by `tick`
+  std::mutex mutex;                 // held around every call of the plugin on this stream
+  std::atomic<uint64_t> queued{0};  // sequence number of the last work queued
+  uint64_t recorded = 0;            // work up to here is covered by `tick`
   uint64_t tick = 0;
-  std::atomic<uint64_t> finished{0}; // work up to here is known to be done
-  SyMemory status_memory{};          // one SyStatusWord
+  std::atomic<uint64_t> finished{0};  // work up to here is known to be done
+  SyMemory status_memory{};           // one SyStatusWord
   int64_t status_offset = 0;
   std::mutex word_mutex;
-  SyStatusWord word{};               // copied here by a wait; even one that failed may be copied still
+  SyStatusWord word{};  // copied here by a wait; even one that failed may be copied still
   std::mutex error_mutex;
-  absl::Status error;                // from stream_fail, until the next wait
-  int32_t recent_ops[16] = {};       // ids of the last ops queued, for error texts
+  absl::Status error;           // from stream_fail, until the next wait
+  int32_t recent_ops[16] = {};  // ids of the last ops queued, for error texts
   std::atomic<uint64_t> recent_count{0};
 };
 
 struct SyDevice {
-  std::string name;         // "cuda:1"
-  std::string kind;         // "cuda"; info.kind points here
+  std::string name;  // "cuda:1"
+  std::string kind;  // "cuda"; info.kind points here
   std::string description;
-  int32_t index = 0;        // within its kind
-  int32_t ordinal = 0;      // within the process
+  int32_t index = 0;    // within its kind
+  int32_t ordinal = 0;  // within the process
   int32_t plugin_index = 0;
   sy::PluginInstance* plugin = nullptr;
   SyDeviceInfo info{};
@@ -86,16 +87,16 @@ struct SyDevice {
   uint64_t handle = 0;
   enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3, kForked = 4 };
   std::atomic<int> state{kNew};
-  std::atomic<int64_t> wrapped{0};  // storages alive over memory of others
+  std::atomic<int64_t> wrapped{0};    // storages alive over memory of others
   std::atomic<int64_t> own_bytes{0};  // of the pool, taken by the streams' status words
   sy::Pool pool;
   std::atomic<SyStream*> default_stream{nullptr};
-  std::mutex mutex;                 // opening, closing, making streams
+  std::mutex mutex;  // opening, closing, making streams
   std::vector<std::unique_ptr<SyStream>> streams;
   std::vector<SyStream*> idle_streams;
   std::atomic<const sy::KernelTable*> kernels{nullptr};
   std::atomic<int> failed_streams{0};  // whose `error` is set
-  SyDevice* opened_before = nullptr;  // in the list for fork (device.cc)
+  SyDevice* opened_before = nullptr;   // in the list for fork (device.cc)
 
   bool IsHost() const { return info.memory_kinds & SY_MEMORY_HOST_VISIBLE; }
   int64_t alignment() const { return static_cast<int64_t>(info.buffer_alignment); }
@@ -115,7 +116,7 @@ void SetCurrentStream(SyDevice* device, SyStream* stream);  // nullptr: the defa
 absl::StatusOr<SyStream*> TakeStream(SyDevice* device);     // one reference
 void DropStream(SyStream* stream);
 
-SyDevice* CurrentDevice();                // the thread's choice, else the default; nullptr if there is none
+SyDevice* CurrentDevice();  // the thread's choice, else the default; nullptr if there is none
 void SetCurrentDevice(SyDevice* device);  // nullptr: the default
 
 // Turns a plugin's code into a status with its message; marks the device lost on SY_UNAVAILABLE.
@@ -123,10 +124,12 @@ absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what);
 
 // Waits until work up to `sequence` has finished. Does not look at the status word.
 absl::Status WaitFor(SyStream* stream, uint64_t sequence);
-// A tick of the stream that covers its work up to `sequence`, 0 if that is done. The caller holds no stream.
+// A tick of the stream that covers its work up to `sequence`, 0 if that is done. The caller holds
+// no stream.
 absl::StatusOr<uint64_t> TickFor(SyStream* stream, uint64_t sequence);
 
-// What a call must wait for on the device: collected before its own stream is locked, since it may lock others.
+// What a call must wait for on the device: collected before its own stream is locked, since it may
+// lock others.
 class Waits {
  public:
   // Where `stream` uses memory that others have used.

@@ -26,17 +26,30 @@ void FillConsts(const Program& program, SyTensor* const* in, const Attrs& attrs,
   for (int i = 0; i < program.const_count; ++i) {
     const ConstSource& c = program.const_sources[static_cast<size_t>(i)];
     switch (c.kind) {
-      case ConstSource::kLiteral: consts[i] = c.bits; break;
+      case ConstSource::kLiteral:
+        consts[i] = c.bits;
+        break;
       case ConstSource::kNumberInput: {
         const SyTensor* n = in[c.index];
-        consts[i] = n->number_type == SY_T_F64 ? BitsOf(c.type, n->number.f64) : BitsOfInt(c.type, n->number.i64);
+        consts[i] = n->number_type == SY_T_F64 ? BitsOf(c.type, n->number.f64)
+                                               : BitsOfInt(c.type, n->number.i64);
         break;
       }
-      case ConstSource::kFloatAttr: consts[i] = BitsOf(c.type, attrs.Float(c.attr)); break;
-      case ConstSource::kOneMinusAttr: consts[i] = BitsOf(c.type, 1 - attrs.Float(c.attr)); break;
-      case ConstSource::kIntAttr: consts[i] = BitsOfInt(c.type, attrs.Int(c.attr)); break;
-      case ConstSource::kIntAttrLow: consts[i] = static_cast<uint32_t>(attrs.Int(c.attr)); break;
-      case ConstSource::kIntAttrHigh: consts[i] = static_cast<uint64_t>(attrs.Int(c.attr)) >> 32; break;
+      case ConstSource::kFloatAttr:
+        consts[i] = BitsOf(c.type, attrs.Float(c.attr));
+        break;
+      case ConstSource::kOneMinusAttr:
+        consts[i] = BitsOf(c.type, 1 - attrs.Float(c.attr));
+        break;
+      case ConstSource::kIntAttr:
+        consts[i] = BitsOfInt(c.type, attrs.Int(c.attr));
+        break;
+      case ConstSource::kIntAttrLow:
+        consts[i] = static_cast<uint32_t>(attrs.Int(c.attr));
+        break;
+      case ConstSource::kIntAttrHigh:
+        consts[i] = static_cast<uint64_t>(attrs.Int(c.attr)) >> 32;
+        break;
     }
   }
 }
@@ -113,7 +126,8 @@ bool Matches(const Kernel& k, const Launch& l, std::string* why) {
     }
   }
   if (k.core == kScatter) type = l.out[0].type;  // the first input is the index
-  if (k.fns.dtype ? TypeOf(k.fns.dtype) != type : k.fns.dtypes && !(k.fns.dtypes & SY_T_BIT(type))) {
+  if (k.fns.dtype ? TypeOf(k.fns.dtype) != type
+                  : k.fns.dtypes && !(k.fns.dtypes & SY_T_BIT(type))) {
     *why = absl::StrCat("no ", TypeName(type));
     return false;
   }
@@ -177,7 +191,9 @@ absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
     if (!l.in[i].dtype || !(Needs(l.in[i]) & ~k.fns.accepts)) continue;
     auto dense = MakeTensor(l.device, l.in[i].type, l.in[i].shape, l.in[i].rank);
     if (!dense.ok()) return dense.status();
-    if (absl::Status s = CopyDense(l, l.in[i], l.in_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
+    if (absl::Status s =
+            CopyDense(l, l.in[i], l.in_storage[i], (*dense)->view, (*dense)->storage.get());
+        !s.ok())
       return s;
     f->in[i] = std::move(*dense);
     CopyView(&l.in[i], f->in[i]->view);
@@ -190,7 +206,9 @@ absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
     f->out_view[i] = l.out[i];
     f->out_storage[i] = l.out_storage[i];
     if (k.core == kScatter) {  // the output holds the base
-      if (absl::Status s = CopyDense(l, l.out[i], l.out_storage[i], (*dense)->view, (*dense)->storage.get()); !s.ok())
+      if (absl::Status s =
+              CopyDense(l, l.out[i], l.out_storage[i], (*dense)->view, (*dense)->storage.get());
+          !s.ok())
         return s;
     }
     f->out[i] = std::move(*dense);
@@ -220,7 +238,8 @@ std::string Signature(const Launch& l) {
       if (a.type == SY_ATTR_INTS) {
         const auto* list = reinterpret_cast<const SyInts*>(p);
         s.append(reinterpret_cast<const char*>(&list->count), 8);
-        s.append(reinterpret_cast<const char*>(list->data), sizeof(int64_t) * static_cast<size_t>(list->count));
+        s.append(reinterpret_cast<const char*>(list->data),
+                 sizeof(int64_t) * static_cast<size_t>(list->count));
       } else if (a.type == SY_ATTR_TEXT) {
         const auto* text = reinterpret_cast<const SyText*>(p);
         s.append(text->data, static_cast<size_t>(text->length)).push_back('\0');
@@ -248,8 +267,8 @@ absl::StatusOr<const PlanEntry*> PlanFor(Kernel* k, const SyCall& call, const La
     return DeviceStatus(l.device, code, absl::StrCat(k->variant, ": plan").c_str());
   if (plan.scratch_bytes < 0 || plan.scratch_bytes > (int64_t{1} << 48)) {
     if (code == SY_OK && plan.state && k->fns.drop) k->fns.drop(plan.state);
-    return absl::InternalError(absl::StrFormat("%s: %s: plan asks for %d bytes of scratch", l.device->name, k->variant,
-                                               plan.scratch_bytes));
+    return absl::InternalError(absl::StrFormat("%s: %s: plan asks for %d bytes of scratch",
+                                               l.device->name, k->variant, plan.scratch_bytes));
   }
   auto entry = std::make_unique<PlanEntry>();
   entry->refused = code != SY_OK;
@@ -265,7 +284,8 @@ void NoteUses(Launch& l, uint64_t sequence) {
     if (!l.in_storage[i]) continue;
     std::lock_guard<std::mutex> lock(l.in_storage[i]->uses_mutex());
     auto& readers = l.in_storage[i]->uses().readers;
-    auto it = std::find_if(readers.begin(), readers.end(), [&](const Use& u) { return u.stream == l.stream; });
+    auto it = std::find_if(readers.begin(), readers.end(),
+                           [&](const Use& u) { return u.stream == l.stream; });
     if (it != readers.end())
       it->sequence = sequence;
     else
@@ -282,7 +302,8 @@ void NoteUses(Launch& l, uint64_t sequence) {
 absl::Status CallOnStream(Kernel* k, Launch& l, SyCall& call) {
   Waits waits;
   auto order = [&](Storage* storage, bool writes) {
-    return storage ? waits.Add(l.stream, &storage->uses(), &storage->uses_mutex(), writes) : absl::OkStatus();
+    return storage ? waits.Add(l.stream, &storage->uses(), &storage->uses_mutex(), writes)
+                   : absl::OkStatus();
   };
   for (int i = 0; i < l.in_count; ++i)
     if (absl::Status s = order(l.in_storage[i], false); !s.ok()) return s;
@@ -306,15 +327,16 @@ absl::Status CallFitted(Kernel* k, Launch& l);
 }  // namespace
 
 absl::Status CallKernel(Kernel* k, Launch& l) {
-  if (l.out_count && l.out[0].count == 0 && !(k->fns.accepts & SY_ACCEPTS_EMPTY)) return absl::OkStatus();
+  if (l.out_count && l.out[0].count == 0 && !(k->fns.accepts & SY_ACCEPTS_EMPTY))
+    return absl::OkStatus();
   if (k->fns.accepts == SY_ACCEPTS_ALL || k->core == kCopy) return CallFitted(k, l);
   Fitted fitted;
   if (absl::Status s = Fit(*k, l, &fitted); !s.ok()) return s;
   if (absl::Status s = CallFitted(k, l); !s.ok()) return s;
   for (int i = 0; i < l.out_count; ++i) {
     if (!fitted.out[i]) continue;
-    if (absl::Status s = CopyDense(l, fitted.out[i]->view, fitted.out[i]->storage.get(), fitted.out_view[i],
-                                   fitted.out_storage[i]);
+    if (absl::Status s = CopyDense(l, fitted.out[i]->view, fitted.out[i]->storage.get(),
+                                   fitted.out_view[i], fitted.out_storage[i]);
         !s.ok())
       return s;
   }
@@ -361,7 +383,8 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
     absl::StatusOr<const PlanEntry*> found = PlanFor(k, call, l);
     if (!found.ok()) return found.status();
     const PlanEntry* plan = *found;
-    if (plan->refused) return absl::UnimplementedError(absl::StrCat(k->variant, ": ", plan->reason));
+    if (plan->refused)
+      return absl::UnimplementedError(absl::StrCat(k->variant, ": ", plan->reason));
     call.plan = plan->state;
     if (plan->scratch_bytes) {
       auto memory = Storage::Allocate(l.device, plan->scratch_bytes);
@@ -375,9 +398,11 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
   absl::Status status;
   if (l.device->synchronous) {
     const SyStatus code = CallOut(k->fns.run, &call);
-    if (code != SY_OK) [[unlikely]] status = DeviceStatus(l.device, code, k->variant.c_str());
+    if (code != SY_OK) [[unlikely]]
+      status = DeviceStatus(l.device, code, k->variant.c_str());
   } else {
-    if (scratch && l.out_count < Launch::kMaxOut) {  // ordered like any other memory that is written
+    if (scratch &&
+        l.out_count < Launch::kMaxOut) {  // ordered like any other memory that is written
       SyView view{};
       l.AddOut(view, scratch.get());
       --call.out_count;
@@ -405,10 +430,9 @@ absl::Status CallCore(Core core, Launch& l) {
     if (s.code() != absl::StatusCode::kUnimplemented) return s;
     absl::StrAppend(&reasons, reasons.empty() ? "" : "; ", s.message());
   }
-  return absl::UnimplementedError(absl::StrFormat("%s: no %s kernel for %s on %s%s",
-                                                  l.op ? l.op->name : kCoreNames[core], kCoreNames[core],
-                                                  TypeText(l), l.device->name,
-                                                  reasons.empty() ? "" : absl::StrCat(" (", reasons, ")")));
+  return absl::UnimplementedError(absl::StrFormat(
+      "%s: no %s kernel for %s on %s%s", l.op ? l.op->name : kCoreNames[core], kCoreNames[core],
+      TypeText(l), l.device->name, reasons.empty() ? "" : absl::StrCat(" (", reasons, ")")));
 }
 
 }  // namespace sy

@@ -1,6 +1,6 @@
-// From an op with its tensors to kernel calls: choose a candidate, make inputs fit what it takes, plan, order
-// against other streams, call. One Launch is one kernel call; it lives on the stack and its views are not
-// initialised beyond the counts.
+// From an op with its tensors to kernel calls: choose a candidate, make inputs fit what it takes,
+// plan, order against other streams, call. One Launch is one kernel call; it lives on the stack and
+// its views are not initialised beyond the counts.
 #ifndef DISPATCHER_DISPATCH_LAUNCH_H_
 #define DISPATCHER_DISPATCH_LAUNCH_H_
 
@@ -21,8 +21,8 @@ struct Launch {
 
   SyDevice* device = nullptr;
   SyStream* stream = nullptr;
-  const Op* op = nullptr;             // for error texts and SyCall.op; may be null
-  const Op* attrs_op = nullptr;       // the op whose attribute struct `attrs` is; null: a core kernel's
+  const Op* op = nullptr;        // for error texts and SyCall.op; may be null
+  const Op* attrs_op = nullptr;  // the op whose attribute struct `attrs` is; null: a core kernel's
   uint32_t flags = 0;
   int in_count = 0, out_count = 0;
   const void* attrs = nullptr;
@@ -60,16 +60,19 @@ bool Matches(const Kernel& kernel, const Launch& l, std::string* why);
 // Calls one kernel. SY_UNIMPLEMENTED: it refused before anything was queued.
 absl::Status CallKernel(Kernel* kernel, Launch& l);
 
-// Calls the first candidate for a core kernel that takes the launch. UNIMPLEMENTED lists the refusals.
+// Calls the first candidate for a core kernel that takes the launch. UNIMPLEMENTED lists the
+// refusals.
 absl::Status CallCore(Core core, Launch& l);
 
 // The constants of a program for one call: `in` has its numbers, `attrs` its attributes.
 void FillConsts(const Program& program, SyTensor* const* in, const Attrs& attrs, uint64_t* consts);
 
-// A program with ROW opcodes along axis `dim` of in[0]; the result is like in[0]. The other inputs lack that axis,
-// or all axes: they are the same in the whole row. UNIMPLEMENTED where the device has no `row` for it.
-absl::StatusOr<TensorRef> CallRow(const Op& op, const Program& program, const Attrs& attrs, SyStream* stream,
-                                  uint32_t flags, std::span<SyTensor* const> in, int64_t dim);
+// A program with ROW opcodes along axis `dim` of in[0]; the result is like in[0]. The other inputs
+// lack that axis, or all axes: they are the same in the whole row. UNIMPLEMENTED where the device
+// has no `row` for it.
+absl::StatusOr<TensorRef> CallRow(const Op& op, const Program& program, const Attrs& attrs,
+                                  SyStream* stream, uint32_t flags, std::span<SyTensor* const> in,
+                                  int64_t dim);
 
 // What a core-lowered op sees: inputs, allocated outputs.
 struct CoreArgs {
@@ -103,14 +106,16 @@ std::string RouteText(const Op& op, SyDevice* device, int type);
 
 // Writes the bits of a value to every element.
 absl::Status FillWith(SyTensor* t, uint64_t bits);
-// Copies elements, same shape; converts when the types differ. Devices may differ. Blocks only across devices.
+// Copies elements, same shape; converts when the types differ. Devices may differ. Blocks only
+// across devices.
 absl::Status CopyElements(const SyTensor* from, SyTensor* to);
 // Dense host copies. Blocks.
 absl::Status ReadToHost(const SyTensor* t, void* data);
 absl::Status WriteFromHost(SyTensor* t, const void* data);
 
 // Runs the op on the CPU device with copies, counts it, warns once.
-absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const absl::Status& why, SyTensor** out);
+absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const absl::Status& why,
+                         SyTensor** out);
 
 }  // namespace sy
 

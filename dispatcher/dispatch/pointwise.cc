@@ -1,6 +1,6 @@
-// Pointwise ops: the row's formula becomes a scalar program once per combination of types, and runs through
-// the device's `map`. This is the hot path of small tensors: when nothing is new, it allocates the output, fills
-// in three views, and calls the kernel.
+// Pointwise ops: the row's formula becomes a scalar program once per combination of types, and runs
+// through the device's `map`. This is the hot path of small tensors: when nothing is new, it
+// allocates the output, fills in three views, and calls the kernel.
 #include <algorithm>
 #include <cstring>
 
@@ -17,8 +17,8 @@ struct PointwiseEntry {
   const Program* program = nullptr;
   int out_types[Launch::kMaxOut] = {};
   int common = 0;
-  // The kernel for one device and the word it keeps for this program. Replaced, never changed, when plugins
-  // come or go: another thread may be using the old one.
+  // The kernel for one device and the word it keeps for this program. Replaced, never changed, when
+  // plugins come or go: another thread may be using the old one.
   struct Slot {
     Kernel* kernel = nullptr;
     uint32_t generation = 0;
@@ -35,7 +35,7 @@ namespace {
 constexpr int kNumber = 14, kAbsent = 15;  // in keys, beside SY_T_*
 
 struct Inputs {
-  int kinds[Launch::kMaxIn];   // SY_T_*, kNumber or kAbsent
+  int kinds[Launch::kMaxIn];  // SY_T_*, kNumber or kAbsent
   int count = 0;
   SyDevice* device = nullptr;
   const SyTensor* first = nullptr;  // first real tensor
@@ -43,8 +43,8 @@ struct Inputs {
 
 absl::Status MixedDevices(const Op& op, const SyTensor* a, const SyTensor* b) {
   return absl::InvalidArgumentError(
-      absl::StrFormat("%s: inputs on different devices: %s, %s; move one with x.to(\"%s\")", op.name, Describe(a),
-                      Describe(b), a->device->name));
+      absl::StrFormat("%s: inputs on different devices: %s, %s; move one with x.to(\"%s\")",
+                      op.name, Describe(a), Describe(b), a->device->name));
 }
 
 absl::Status Gather(const Op& op, const SyRun& run, Inputs* in) {
@@ -70,8 +70,10 @@ absl::Status Gather(const Op& op, const SyRun& run, Inputs* in) {
 
 absl::Status WrongType(const Op& op, const SyRun& run, int type) {
   std::string given;
-  for (int i = 0; i < run.in_count; ++i) absl::StrAppend(&given, i ? ", " : "", Describe(run.in[i]));
-  return absl::InvalidArgumentError(absl::StrFormat("%s: dtype %s: given %s; want %s", op.name, TypeName(type), given,
+  for (int i = 0; i < run.in_count; ++i)
+    absl::StrAppend(&given, i ? ", " : "", Describe(run.in[i]));
+  return absl::InvalidArgumentError(absl::StrFormat("%s: dtype %s: given %s; want %s", op.name,
+                                                    TypeName(type), given,
                                                     TypeSetNames(op.spec->dtypes)));
 }
 
@@ -83,8 +85,9 @@ absl::StatusOr<int> CommonType(const Op& op, const SyRun& run, const Inputs& in)
   for (int i = 0; i < in.count; ++i) {
     if (spec.bool_inputs >> i & 1) {
       if (in.kinds[i] != SY_T_BOOL && in.kinds[i] != kAbsent)
-        return absl::InvalidArgumentError(absl::StrFormat("%s: input %d is %s; want bool: compare it first, x != 0",
-                                                          op.name, i, Describe(run.in[i])));
+        return absl::InvalidArgumentError(
+            absl::StrFormat("%s: input %d is %s; want bool: compare it first, x != 0", op.name, i,
+                            Describe(run.in[i])));
       continue;
     }
     if (in.kinds[i] == kAbsent) continue;
@@ -96,9 +99,9 @@ absl::StatusOr<int> CommonType(const Op& op, const SyRun& run, const Inputs& in)
     if (spec.types == Types::kFirst && common) continue;
     const int next = common ? Promote(common, in.kinds[i]) : in.kinds[i];
     if (!next)
-      return absl::InvalidArgumentError(absl::StrFormat(
-          "%s: no common dtype for %s and %s: no integer holds both; cast one", op.name, Describe(run.in[0]),
-          Describe(run.in[i])));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: no common dtype for %s and %s: no integer holds both; cast one",
+                          op.name, Describe(run.in[0]), Describe(run.in[i])));
     common = next;
   }
   if (spec.types == Types::kFirst) return common;
@@ -108,10 +111,11 @@ absl::StatusOr<int> CommonType(const Op& op, const SyRun& run, const Inputs& in)
   return common;
 }
 
-std::unique_ptr<PointwiseEntry> Build(const Op& op, const Inputs& in, const Attrs& attrs, int common,
-                                      int variant, const int* out_types) {
+std::unique_ptr<PointwiseEntry> Build(const Op& op, const Inputs& in, const Attrs& attrs,
+                                      int common, int variant, const int* out_types) {
   const OpSpec& spec = *op.spec;
-  const bool logical = spec.types == Types::kLogic || (common == SY_T_BOOL && spec.dtypes == kIntBoolTypes);
+  const bool logical =
+      spec.types == Types::kLogic || (common == SY_T_BOOL && spec.dtypes == kIntBoolTypes);
   const int compute = logical ? SY_T_BOOL : ComputeType(common);
   ProgramBuilder builder;
   std::vector<S> values;
@@ -149,7 +153,8 @@ std::unique_ptr<PointwiseEntry> Build(const Op& op, const Inputs& in, const Attr
 PointwiseEntry* Find(const Op& op, const uint64_t* key) {
   const uint64_t hash = (key[0] ^ key[1] * 0x9e3779b97f4a7c15u) * 0x9e3779b97f4a7c15u;
   for (int probe = 0; probe < Op::kSlots; ++probe) {
-    PointwiseEntry* e = op.entries[(hash + static_cast<uint64_t>(probe)) % Op::kSlots].load(std::memory_order_acquire);
+    PointwiseEntry* e = op.entries[(hash + static_cast<uint64_t>(probe)) % Op::kSlots].load(
+        std::memory_order_acquire);
     if (!e) return nullptr;
     if (e->key[0] == key[0] && e->key[1] == key[1]) return e;
   }
@@ -179,10 +184,11 @@ PointwiseEntry* Insert(Op* op, std::unique_ptr<PointwiseEntry> entry) {
 absl::Status ShapeMismatch(const Op& op, const SyRun& run) {
   std::string given;
   for (int i = 0; i < run.in_count; ++i)
-    if (run.in[i] && !run.in[i]->IsNumber()) absl::StrAppend(&given, given.empty() ? "" : ", ", Describe(run.in[i]));
-  return absl::InvalidArgumentError(
-      absl::StrFormat("%s: shapes do not broadcast: %s; want equal sizes or 1, counted from the last axis", op.name,
-                      given));
+    if (run.in[i] && !run.in[i]->IsNumber())
+      absl::StrAppend(&given, given.empty() ? "" : ", ", Describe(run.in[i]));
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "%s: shapes do not broadcast: %s; want equal sizes or 1, counted from the last axis", op.name,
+      given));
 }
 
 absl::Status Broadcast(const Op& op, const SyRun& run, SyShape* shape) {
@@ -235,19 +241,22 @@ PointwiseEntry::Slot* NewSlot(PointwiseEntry* entry, const KernelTable* table, c
       break;
     }
   slot->older = entry->slots[l.device->ordinal].load(std::memory_order_relaxed);
-  while (!entry->slots[l.device->ordinal].compare_exchange_weak(slot->older, slot, std::memory_order_acq_rel)) {
+  while (!entry->slots[l.device->ordinal].compare_exchange_weak(slot->older, slot,
+                                                                std::memory_order_acq_rel)) {
   }
   return slot;
 }
 
-absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& want, SyDevice* device) {
-  return absl::InvalidArgumentError(absl::StrFormat(
-      "%s: output %d given as %s; want %s%s@%s", op.name, i, Describe(out), DtypeName(want.dtype),
-      ShapeText(want.dims, want.rank), device->name));
+absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& want,
+                    SyDevice* device) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s: output %d given as %s; want %s%s@%s", op.name, i, Describe(out),
+                      DtypeName(want.dtype), ShapeText(want.dims, want.rank), device->name));
 }
 
 // Any call. Not inlined: the quick path needs few registers and a small stack.
-[[gnu::noinline]] absl::Status RunGeneral(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
+[[gnu::noinline]] absl::Status RunGeneral(const Op& op, const void* attr_data, const SyRun& run,
+                                          SyTensor** out) {
   const OpSpec& spec = *op.spec;
   const Attrs attrs(&op, attr_data);
   Inputs in;
@@ -257,7 +266,8 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
     for (int i = 0; !in.device && i < op.outs; ++i)
       if (run.out[i]) in.device = run.out[i]->device;
     if (!in.device) in.device = CurrentDevice();
-    if (!in.device) return absl::FailedPreconditionError(absl::StrCat(op.name, ": no device is loaded"));
+    if (!in.device)
+      return absl::FailedPreconditionError(absl::StrCat(op.name, ": no device is loaded"));
   }
   if (absl::Status s = EnsureOpen(in.device); !s.ok()) return s;
 
@@ -291,9 +301,10 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
           kTypes[v.type].category < kTypes[out_types[i]].category)
         return BadOut(op, i, given, shapes[i], in.device);
       if (SelfOverlaps(v))
-        return absl::InvalidArgumentError(absl::StrFormat(
-            "%s: output %d is a view whose elements share memory (%s); write to a contiguous tensor", op.name, i,
-            Describe(given)));
+        return absl::InvalidArgumentError(
+            absl::StrFormat("%s: output %d is a view whose elements share memory (%s); write to a "
+                            "contiguous tensor",
+                            op.name, i, Describe(given)));
       out_types[i] = v.type;
     }
     key[1] |= static_cast<uint64_t>(out_types[i]) << (4 * i);
@@ -308,15 +319,18 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
     fresh->key[0] = key[0];
     fresh->key[1] = key[1];
     entry = Insert(MutableOpAt(op.id), std::move(fresh));
-    bool uniform = op.outs == 1 && in.count > 0 && in.count <= 3 && !spec.infer && !spec.bool_inputs && !spec.variant;
+    bool uniform = op.outs == 1 && in.count > 0 && in.count <= 3 && !spec.infer &&
+                   !spec.bool_inputs && !spec.variant;
     uint32_t numbers = 0;  // beside floats: what a number becomes depends on no value there
     for (int i = 0; i < in.count; ++i) {
-      const bool number = in.kinds[i] == kNumber && i > 0 && common_type == in.kinds[0] && IsFloat(common_type);
+      const bool number =
+          in.kinds[i] == kNumber && i > 0 && common_type == in.kinds[0] && IsFloat(common_type);
       uniform &= number || (in.kinds[i] == in.kinds[0] && in.kinds[0] < kNumber);
       numbers |= static_cast<uint32_t>(number) << i;
     }
     if (uniform && out_types[0] == TypeOf(shapes[0].dtype))
-      MutableOpAt(op.id)->uniform[numbers >> 1][in.kinds[0]].store(entry, std::memory_order_release);
+      MutableOpAt(op.id)->uniform[numbers >> 1][in.kinds[0]].store(entry,
+                                                                   std::memory_order_release);
   }
 
   TensorRef made[Launch::kMaxOut];
@@ -340,13 +354,15 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   l.consts = consts;
   for (int i = 0; i < run.in_count; ++i)
     if (in.kinds[i] < kNumber) l.AddIn(run.in[i]);
-  // An output that overlaps an input other than element for element is written by way of a temporary.
+  // An output that overlaps an input other than element for element is written by way of a
+  // temporary.
   TensorRef detour[Launch::kMaxOut];
   for (int i = 0; i < op.outs; ++i) {
     SyTensor* target = run.out[i] ? run.out[i] : made[i].get();
     if (run.out[i]) {
       for (int j = 0; j < l.in_count; ++j) {
-        if (l.in_storage[j] != target->storage.get() || !MayOverlap(l.in[j], target->view)) continue;
+        if (l.in_storage[j] != target->storage.get() || !MayOverlap(l.in[j], target->view))
+          continue;
         if (SameView(l.in[j], target->view)) continue;
         auto t = MakeTensor(in.device, out_types[i], shapes[i].dims, shapes[i].rank);
         if (!t.ok()) return t.status();
@@ -385,9 +401,11 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   absl::Status status = absl::UnimplementedError("");
   std::string refusals;  // of named kernels
   const KernelTable* table = in.device->kernels.load(std::memory_order_acquire);
-  if (const std::vector<Kernel*>* named = table->Named(op.id); named && l.in_count == run.in_count) [[unlikely]] {
+  if (const std::vector<Kernel*>* named = table->Named(op.id); named && l.in_count == run.in_count)
+      [[unlikely]] {
     bool uniform = true;
-    for (int i = 0; i < l.in_count; ++i) uniform &= (spec.bool_inputs >> i & 1) || l.in[i].type == common_type;
+    for (int i = 0; i < l.in_count; ++i)
+      uniform &= (spec.bool_inputs >> i & 1) || l.in[i].type == common_type;
     std::string why;
     const Program* program = std::exchange(l.program, nullptr);
     if (uniform)
@@ -401,7 +419,8 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   }
   if (status.code() == absl::StatusCode::kUnimplemented) {
     PointwiseEntry::Slot* slot = entry->slots[in.device->ordinal].load(std::memory_order_acquire);
-    if (!slot || slot->generation != table->generation) [[unlikely]] slot = NewSlot(entry, table, l);
+    if (!slot || slot->generation != table->generation) [[unlikely]]
+      slot = NewSlot(entry, table, l);
     l.word = &slot->word;
     status = slot->kernel ? CallKernel(slot->kernel, l) : CallCore(kMap, l);
     if (slot->kernel && status.code() == absl::StatusCode::kUnimplemented) {
@@ -411,7 +430,8 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   }
   if (status.code() == absl::StatusCode::kUnimplemented && !refusals.empty())
     return absl::UnimplementedError(absl::StrCat(status.message(), " (", refusals, ")"));
-  if (!status.ok()) [[unlikely]] return status;
+  if (!status.ok()) [[unlikely]]
+    return status;
 
   for (int i = 0; i < op.outs; ++i) {
     if (detour[i])
@@ -423,16 +443,19 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
 
 }  // namespace
 
-// The plainest call, and the commonest: dense inputs of one type and shape, or numbers beside floats, on a device
-// whose calls are complete when they return. Everything else leaves for RunGeneral, and is marked unlikely: after a
-// dozen tests of even odds the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
+// The plainest call, and the commonest: dense inputs of one type and shape, or numbers beside
+// floats, on a device whose calls are complete when they return. Everything else leaves for
+// RunGeneral, and is marked unlikely: after a dozen tests of even odds the compiler takes what
+// follows for cold and copies views with `rep movs`, 25 ns of 85.
 absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
   const SyTensor* first = run.in_count > 0 ? run.in[0] : nullptr;
-  if (!first || first->IsNumber()) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  if (!first || first->IsNumber()) [[unlikely]]
+    return RunGeneral(op, attr_data, run, out);
   const SyView& v = first->view;
   SyDevice* device = first->device;
   const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
-  if (run.in_count > 3 || !device->synchronous || run.stream || v.count == 0 || (v.flags & plain) != plain ||
+  if (run.in_count > 3 || !device->synchronous || run.stream || v.count == 0 ||
+      (v.flags & plain) != plain ||
       device->state.load(std::memory_order_acquire) != SyDevice::kOpen) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
   const SyTensor* tensors[3] = {first};
@@ -450,24 +473,29 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
     tensors[count++] = t;
   }
   PointwiseEntry* entry = op.uniform[numbers >> 1][v.type].load(std::memory_order_acquire);
-  if (!entry || entry->program->input_count != count) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  if (!entry || entry->program->input_count != count) [[unlikely]]
+    return RunGeneral(op, attr_data, run, out);
   SyTensor* target = run.out[0];
   if (target) {
-    if (target->IsNumber() || target->device != device || target->view.type != entry->out_types[0] ||
-        (target->view.flags & plain) != plain || !SameShape(target->view, v)) [[unlikely]]
+    if (target->IsNumber() || target->device != device ||
+        target->view.type != entry->out_types[0] || (target->view.flags & plain) != plain ||
+        !SameShape(target->view, v)) [[unlikely]]
       return RunGeneral(op, attr_data, run, out);
     for (int i = 0; i < count; ++i)
-      if (tensors[i]->storage.get() == target->storage.get() && tensors[i]->view.offset != target->view.offset) [[unlikely]]
+      if (tensors[i]->storage.get() == target->storage.get() &&
+          tensors[i]->view.offset != target->view.offset) [[unlikely]]
         return RunGeneral(op, attr_data, run, out);
   }
   const KernelTable* table = device->kernels.load(std::memory_order_acquire);
   PointwiseEntry::Slot* slot = entry->slots[device->ordinal].load(std::memory_order_acquire);
-  if (!slot || slot->generation != table->generation || !slot->quick) [[unlikely]] return RunGeneral(op, attr_data, run, out);
+  if (!slot || slot->generation != table->generation || !slot->quick) [[unlikely]]
+    return RunGeneral(op, attr_data, run, out);
 
   TensorRef made;
   if (!target) {
     auto t = MakeTensor(device, entry->out_types[0], v.shape, v.rank);
-    if (!t.ok()) [[unlikely]] return t.status();
+    if (!t.ok()) [[unlikely]]
+      return t.status();
     made = std::move(*t);
     target = made.get();
   }
@@ -482,7 +510,8 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   for (int i = 0; i < count; ++i) flatten(&views[i], tensors[i]->view);
   flatten(&views[3], target->view);
   uint64_t consts[Launch::kMaxConsts];
-  if (entry->program->const_count) FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
+  if (entry->program->const_count)
+    FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
   const SyStream* stream = CurrentStream(device);
   Kernel* k = slot->kernel;
   SyCall call;
@@ -515,8 +544,10 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
 #endif
   Count(kCounterKernels);
   const SyStatus code = CallOut(k->fns.run, &call);
-  if (code == SY_UNIMPLEMENTED) [[unlikely]] return RunGeneral(op, attr_data, run, out);
-  if (code != SY_OK) [[unlikely]] return DeviceStatus(device, code, k->variant.c_str());
+  if (code == SY_UNIMPLEMENTED) [[unlikely]]
+    return RunGeneral(op, attr_data, run, out);
+  if (code != SY_OK) [[unlikely]]
+    return DeviceStatus(device, code, k->variant.c_str());
   out[0] = run.out[0] ? target : made.Leak();
   return absl::OkStatus();
 }

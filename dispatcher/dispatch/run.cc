@@ -1,5 +1,5 @@
-// The middle frame of three: check, infer, allocate, find, call, record. Steps are called and return; they do
-// not nest. Pointwise ops, the hot path, are in pointwise.cc.
+// The middle frame of three: check, infer, allocate, find, call, record. Steps are called and
+// return; they do not nest. Pointwise ops, the hot path, are in pointwise.cc.
 #include "dispatcher/dispatch/run.h"
 
 #include <algorithm>
@@ -18,46 +18,52 @@ namespace {
 
 absl::Status CheckCall(const Op& op, const SyRun& run) {
   if (run.in_count < op.in_min || (op.in_max >= 0 && run.in_count > op.in_max)) {
-    const std::string want = op.in_max < 0          ? absl::StrCat("at least ", op.in_min)
+    const std::string want = op.in_max < 0            ? absl::StrCat("at least ", op.in_min)
                              : op.in_min == op.in_max ? absl::StrCat(op.in_min)
                                                       : absl::StrCat(op.in_min, " to ", op.in_max);
-    return absl::InvalidArgumentError(absl::StrFormat("%s: %d inputs; want %s", op.name, run.in_count, want));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: %d inputs; want %s", op.name, run.in_count, want));
   }
   if (run.in_count && !run.in)
-    return absl::InvalidArgumentError(absl::StrFormat("%s: run.in is NULL with %d inputs", op.name, run.in_count));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: run.in is NULL with %d inputs", op.name, run.in_count));
   if (!run.out) return absl::InvalidArgumentError(absl::StrCat(op.name, ": run.out is NULL"));
   if (op.outs >= 0 && run.out_count != op.outs)
     return absl::InvalidArgumentError(
         absl::StrFormat("%s: room for %d outputs; want %d", op.name, run.out_count, op.outs));
   for (int i = 0; i < run.in_count; ++i)
     if (!run.in[i] && (op.optional_from < 0 || i < op.optional_from))
-      return absl::InvalidArgumentError(absl::StrFormat("%s: input %d is NULL and not optional", op.name, i));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: input %d is NULL and not optional", op.name, i));
   if (run.rev && run.rev != op.rev)
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: attributes of revision %d; this library has %d", op.name, run.rev, op.rev));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: attributes of revision %d; this library has %d", op.name, run.rev, op.rev));
   return absl::OkStatus();
 }
 
 bool IsRandom(const Op& op) { return op.spec && op.spec->random; }
 
 // The attribute struct of the call: the caller's, completed with defaults where it is shorter.
-absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run, std::optional<AttrBlob>* storage) {
+absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run,
+                                          std::optional<AttrBlob>* storage) {
   if (!run.attrs || !run.attrs_size) {
     if (op.has_required) {
       std::string names;
       for (const SyAttrSpec& a : op.attrs)
         if (a.required) absl::StrAppend(&names, names.empty() ? "" : ", ", a.name);
-      return absl::InvalidArgumentError(absl::StrFormat("%s: attribute %s is required", op.name, names));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: attribute %s is required", op.name, names));
     }
     if (IsRandom(op)) return storage->emplace(&op).data();
     return op.defaults.get();
   }
   for (const SyAttrSpec& a : op.attrs)
     if (a.type == SY_ATTR_INTS && a.offset + sizeof(SyInts) <= run.attrs_size) {
-      const auto* list = reinterpret_cast<const SyInts*>(static_cast<const char*>(run.attrs) + a.offset);
+      const auto* list =
+          reinterpret_cast<const SyInts*>(static_cast<const char*>(run.attrs) + a.offset);
       if (list->count < 0 || list->count > (1 << 20) || (list->count && !list->data))
-        return absl::InvalidArgumentError(
-            absl::StrFormat("%s: attribute %s: list of %d at NULL or too long", op.name, a.name, list->count));
+        return absl::InvalidArgumentError(absl::StrFormat(
+            "%s: attribute %s: list of %d at NULL or too long", op.name, a.name, list->count));
     }
   if (run.attrs_size >= op.attrs_size && !IsRandom(op)) return run.attrs;
   // A prefix: whole attributes of it count, the rest are defaults.
@@ -102,7 +108,8 @@ absl::Status Materialize(const Op& op, const SyRun& run, SyDevice* device, Mater
     if (t->number_type == SY_T_F64 && !IsFloat(own)) own = SY_T_F32;
     auto made = MakeTensor(device, own, nullptr, 0);
     if (!made.ok()) return made.status();
-    const uint64_t bits = t->number_type == SY_T_F64 ? BitsOf(own, t->number.f64) : BitsOfInt(own, t->number.i64);
+    const uint64_t bits =
+        t->number_type == SY_T_F64 ? BitsOf(own, t->number.f64) : BitsOfInt(own, t->number.i64);
     if (absl::Status s = FillWith(made->get(), bits); !s.ok()) return s;
     m->owned.push_back(std::move(*made));
     t = m->owned.back().get();
@@ -118,8 +125,8 @@ absl::StatusOr<SyDevice*> DeviceOf(const Op& op, const SyRun& run) {
     if (!t || t->IsNumber()) continue;
     if (first && first->device != t->device)
       return absl::InvalidArgumentError(
-          absl::StrFormat("%s: inputs on different devices: %s, %s; move one with x.to(\"%s\")", op.name,
-                          Describe(first), Describe(t), first->device->name));
+          absl::StrFormat("%s: inputs on different devices: %s, %s; move one with x.to(\"%s\")",
+                          op.name, Describe(first), Describe(t), first->device->name));
     if (!first) first = t;
   }
   SyDevice* device = first ? first->device : const_cast<SyDevice*>(run.device);
@@ -132,7 +139,8 @@ absl::StatusOr<SyDevice*> DeviceOf(const Op& op, const SyRun& run) {
 
 absl::Status RunView(const Op& op, const Attrs& attrs, const SyRun& run, SyTensor** out) {
   const SyTensor* x = run.in[0];
-  if (x->IsNumber()) return absl::InvalidArgumentError(absl::StrCat(op.name, ": a number has no shape to view"));
+  if (x->IsNumber())
+    return absl::InvalidArgumentError(absl::StrCat(op.name, ": a number has no shape to view"));
   absl::InlinedVector<SyView, 1> views(1);
   CopyView(&views[0], x->view);
   ViewArgs args{op, x, attrs, &views};
@@ -142,7 +150,8 @@ absl::Status RunView(const Op& op, const Attrs& attrs, const SyRun& run, SyTenso
         absl::StrFormat("%s: room for %d outputs; gives %d", op.name, run.out_count, views.size()));
   for (int i = 0; i < run.out_count; ++i) {
     if (run.out[i])
-      return absl::InvalidArgumentError(absl::StrCat(op.name, ": a view cannot be written into a given tensor"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(op.name, ": a view cannot be written into a given tensor"));
   }
   for (int i = 0; i < run.out_count; ++i) {
     out[i] = MakeViewOf(x, views[static_cast<size_t>(i)]).Leak();
@@ -173,8 +182,8 @@ absl::StatusOr<uint32_t> ReducedAxes(InferArgs& a) {
   return a.attrs.List("dims").empty() ? (1u << rank) - 1 : mask;
 }
 
-absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStream* stream, const SyRun& run,
-                       SyTensor* const* in, SyTensor** out) {
+absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStream* stream,
+                       const SyRun& run, SyTensor* const* in, SyTensor** out) {
   const ReduceDef& def = op.spec->reduce;
   const SyTensor* x = in[0];
   SyShape shape{};
@@ -190,20 +199,23 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
   int result = type;
   if (def.counts || (def.widen_ints && !IsFloat(type))) result = SY_T_I64;
   if (def.to_bool) result = SY_T_BOOL;
-  const bool has_dtype = std::any_of(op.attrs.begin(), op.attrs.end(),
-                                     [](const SyAttrSpec& a) { return !std::strcmp(a.name, "dtype"); });
+  const bool has_dtype = std::any_of(op.attrs.begin(), op.attrs.end(), [](const SyAttrSpec& a) {
+    return !std::strcmp(a.name, "dtype");
+  });
   const bool given_dtype = has_dtype && attrs.Int("dtype");
   if (given_dtype) {
     result = TypeOf(attrs.Dtype("dtype"));
-    if (!result) return args.Error(absl::StrCat("dtype ", DtypeName(attrs.Dtype("dtype")), " is not supported"));
+    if (!result)
+      return args.Error(
+          absl::StrCat("dtype ", DtypeName(attrs.Dtype("dtype")), " is not supported"));
   }
   const bool sums = def.combiner == SY_COMBINE_SUM || def.combiner == SY_COMBINE_PROD;
-  const int accumulator = def.to_bool                                ? SY_T_BOOL
-                          : def.counts                               ? SY_T_I64
-                          : !sums                                    ? (type == SY_T_BOOL ? SY_T_I32 : ComputeType(type))
-                          : IsFloat(type)                            ? ComputeType(Promote(result, type))
-                          : IsFloat(result)                          ? ComputeType(result)
-                                                                     : SY_T_I64;  // wraps as every narrower dtype does
+  const int accumulator = def.to_bool       ? SY_T_BOOL
+                          : def.counts      ? SY_T_I64
+                          : !sums           ? (type == SY_T_BOOL ? SY_T_I32 : ComputeType(type))
+                          : IsFloat(type)   ? ComputeType(Promote(result, type))
+                          : IsFloat(result) ? ComputeType(result)
+                                            : SY_T_I64;  // wraps as every narrower dtype does
 
   const SyView& v = x->view;
   const bool keepdim = attrs.Flag("keepdim");
@@ -219,7 +231,8 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
   const bool needs_elements = !sums && !def.to_bool;
   const int64_t out_count = CountOf(squeezed, squeezed_rank);
   if (empty_axis && needs_elements && out_count > 0)
-    return args.Error(absl::StrFormat("a reduced axis of %s is empty and %s has no identity", Describe(x), op.name));
+    return args.Error(absl::StrFormat("a reduced axis of %s is empty and %s has no identity",
+                                      Describe(x), op.name));
 
   auto take = [&](int i, int out_type) -> absl::StatusOr<TensorRef> {
     if (!run.out[i]) return MakeTensor(device, out_type, squeezed, squeezed_rank);
@@ -249,11 +262,13 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
 
   if (out_count > 0) {
     if (empty_axis) {
-      const double identity = def.combiner == SY_COMBINE_PROD || def.combiner == SY_COMBINE_AND ? 1 : 0;
+      const double identity =
+          def.combiner == SY_COMBINE_PROD || def.combiner == SY_COMBINE_AND ? 1 : 0;
       if (absl::Status s = FillWith(outputs[0].get(), BitsOf(result, identity)); !s.ok()) return s;
     } else {
       // Without a dtype attribute the program follows from the input's type.
-      std::atomic<const Program*>* cell = given_dtype ? nullptr : &MutableOpAt(op.id)->programs[type];
+      std::atomic<const Program*>* cell =
+          given_dtype ? nullptr : &MutableOpAt(op.id)->programs[type];
       const Program* program = cell ? cell->load(std::memory_order_acquire) : nullptr;
       if (!program) {
         ProgramBuilder builder;
@@ -305,8 +320,8 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
   return absl::OkStatus();
 }
 
-absl::Status InferPlugin(const Op& op, SyTensor* const* in, int in_count, const void* attrs, SyShape* shapes,
-                         int out_count) {
+absl::Status InferPlugin(const Op& op, SyTensor* const* in, int in_count, const void* attrs,
+                         SyShape* shapes, int out_count) {
   std::vector<SyView> views(static_cast<size_t>(in_count));
   for (int i = 0; i < in_count; ++i) {
     SyView& v = views[static_cast<size_t>(i)];
@@ -334,16 +349,17 @@ absl::Status InferPlugin(const Op& op, SyTensor* const* in, int in_count, const 
     bool bad = s.rank < 0 || s.rank > SY_MAX_RANK || !TypeOf(s.dtype);
     for (int d = 0; !bad && d < s.rank; ++d) bad = s.dims[d] < 0;
     if (bad)
-      return absl::InternalError(absl::StrFormat(
-          "%s: infer of plugin %s gave output %d rank %d, %s; want rank 0 to %d, sizes >= 0, a known dtype", op.name,
-          op.plugin->name, i, s.rank, DtypeName(s.dtype), SY_MAX_RANK));
+      return absl::InternalError(
+          absl::StrFormat("%s: infer of plugin %s gave output %d rank %d, %s; want rank 0 to %d, "
+                          "sizes >= 0, a known dtype",
+                          op.name, op.plugin->name, i, s.rank, DtypeName(s.dtype), SY_MAX_RANK));
   }
   return absl::OkStatus();
 }
 
 // Named kernels and core-lowered ops: outputs are inferred and allocated, then written by a kernel.
-absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SyStream* stream, const SyRun& run,
-                        SyTensor* const* in, SyTensor** out) {
+absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SyStream* stream,
+                        const SyRun& run, SyTensor* const* in, SyTensor** out) {
   SyShape shapes[Launch::kMaxOut] = {};
   if (op.outs > Launch::kMaxOut || op.outs < 0)
     return absl::UnimplementedError(absl::StrCat(op.name, ": too many outputs for a kernel"));
@@ -351,7 +367,8 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
   if (op.spec) {
     InferArgs args{op, in, run.in_count, attrs, run.dtype, shapes, outs};
     if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
-  } else if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, outs); !s.ok()) {
+  } else if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, outs);
+             !s.ok()) {
     return s;
   }
   TensorRef targets[Launch::kMaxOut];
@@ -362,9 +379,9 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
       const SyView& v = given->view;
       if (given->device != device || v.type != type || v.rank != shapes[i].rank ||
           !std::equal(v.shape, v.shape + v.rank, shapes[i].dims))
-        return absl::InvalidArgumentError(
-            absl::StrFormat("%s: output %d given as %s; want %s%s@%s", op.name, i, Describe(given), TypeName(type),
-                            ShapeText(shapes[i].dims, shapes[i].rank), device->name));
+        return absl::InvalidArgumentError(absl::StrFormat(
+            "%s: output %d given as %s; want %s%s@%s", op.name, i, Describe(given), TypeName(type),
+            ShapeText(shapes[i].dims, shapes[i].rank), device->name));
       bool overlaps = SelfOverlaps(v);
       for (int j = 0; j < run.in_count; ++j) overlaps |= in[j] && MayOverlap(in[j]->view, v);
       if (!overlaps) {
@@ -381,7 +398,8 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
   absl::Status status = absl::UnimplementedError("");
   std::string reasons;
   const KernelTable* table = device->kernels.load(std::memory_order_acquire);
-  if (const std::vector<Kernel*>* named = table->Named(op.id); named && run.in_count <= Launch::kMaxIn) {
+  if (const std::vector<Kernel*>* named = table->Named(op.id);
+      named && run.in_count <= Launch::kMaxIn) {
     for (Kernel* k : *named) {
       Launch l;
       l.device = device;
@@ -391,7 +409,8 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
       l.attrs = attrs.data();
       l.attrs_size = op.attrs_size;
       for (int i = 0; i < run.in_count; ++i) in[i] ? l.AddIn(in[i]) : l.AddAbsent();
-      // Kernels find every input that the op has: those left out at the end are absent like those given as NULL.
+      // Kernels find every input that the op has: those left out at the end are absent like those
+      // given as NULL.
       while (l.in_count < std::min(op.in_max, Launch::kMaxIn)) l.AddAbsent();
       for (int i = 0; i < outs; ++i) l.AddOut(targets[i].get());
       std::string why;
@@ -402,7 +421,8 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
       status = CallKernel(k, l);
       if (status.code() != absl::StatusCode::kUnimplemented) break;
       absl::StrAppend(&reasons, reasons.empty() ? "" : "; ", status.message());
-      if (LogLevel() >= SY_LOG_DEBUG) Log(SY_LOG_DEBUG, absl::StrCat(op.name, ": refused: ", status.message()));
+      if (LogLevel() >= SY_LOG_DEBUG)
+        Log(SY_LOG_DEBUG, absl::StrCat(op.name, ": refused: ", status.message()));
     }
   }
   if (status.code() == absl::StatusCode::kUnimplemented && op.spec && op.spec->core) {
@@ -413,8 +433,9 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
   }
   if (!status.ok()) {
     if (status.code() == absl::StatusCode::kUnimplemented && status.message().empty())
-      return absl::UnimplementedError(absl::StrFormat("%s: no kernel on %s%s", op.name, device->name,
-                                                      reasons.empty() ? "" : absl::StrCat(" (", reasons, ")")));
+      return absl::UnimplementedError(
+          absl::StrFormat("%s: no kernel on %s%s", op.name, device->name,
+                          reasons.empty() ? "" : absl::StrCat(" (", reasons, ")")));
     return status;
   }
   for (int i = 0; i < outs; ++i) {
@@ -426,8 +447,8 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
 }
 
 // Along attribute `dim`, through the device's `row`.
-absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const SyRun& run, SyTensor* const* in,
-                    SyTensor** out) {
+absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const SyRun& run,
+                    SyTensor* const* in, SyTensor** out) {
   SyShape shape{};
   InferArgs args{op, in, run.in_count, attrs, run.dtype, &shape, 1};
   if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
@@ -450,8 +471,8 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const Sy
   return absl::OkStatus();
 }
 
-absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, const SyRun& run, SyTensor* const* in,
-                          SyTensor** out) {
+absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, const SyRun& run,
+                          SyTensor* const* in, SyTensor** out) {
   absl::InlinedVector<TensorRef, 2> owned;
   if (op.spec) {
     absl::InlinedVector<Val, 3> inputs;
@@ -461,12 +482,14 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
     Vals vals = op.spec->composite(args);
     if (!scope.status().ok()) return scope.status();
     if (static_cast<int>(vals.size()) != run.out_count)
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s: room for %d outputs; gives %d", op.name, run.out_count, vals.size()));
+      return absl::InvalidArgumentError(absl::StrFormat("%s: room for %d outputs; gives %d",
+                                                        op.name, run.out_count, vals.size()));
     for (Val& v : vals) owned.push_back(std::move(v.ref()));
   } else {
     SyShape shapes[Launch::kMaxOut] = {};
-    if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, run.out_count); !s.ok()) return s;
+    if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, run.out_count);
+        !s.ok())
+      return s;
     std::vector<SyTensor*> results(static_cast<size_t>(run.out_count), nullptr);
     SyOpCall call{};
     call.size = sizeof call;
@@ -483,19 +506,21 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
     for (int i = 0; i < run.out_count; ++i) {
       const SyTensor* t = owned[static_cast<size_t>(i)].get();
       if (!t)
-        return absl::InternalError(
-            absl::StrCat(op.name, ": composite of plugin ", op.plugin->name, " returned OK and no output"));
+        return absl::InternalError(absl::StrCat(op.name, ": composite of plugin ", op.plugin->name,
+                                                " returned OK and no output"));
       const SyShape& want = shapes[i];
       if (t->IsNumber() || t->view.type != TypeOf(want.dtype) || t->view.rank != want.rank ||
           !std::equal(want.dims, want.dims + want.rank, t->view.shape))
-        return absl::InternalError(absl::StrFormat("%s: composite of plugin %s gave output %d as %s; its infer said %s%s",
-                                                   op.name, op.plugin->name, i, Describe(t), DtypeName(want.dtype),
-                                                   ShapeText(want.dims, want.rank)));
+        return absl::InternalError(
+            absl::StrFormat("%s: composite of plugin %s gave output %d as %s; its infer said %s%s",
+                            op.name, op.plugin->name, i, Describe(t), DtypeName(want.dtype),
+                            ShapeText(want.dims, want.rank)));
     }
   }
   for (int i = 0; i < run.out_count; ++i) {
     if (run.out[i]) {
-      if (absl::Status s = CopyElements(owned[static_cast<size_t>(i)].get(), run.out[i]); !s.ok()) return s;
+      if (absl::Status s = CopyElements(owned[static_cast<size_t>(i)].get(), run.out[i]); !s.ok())
+        return s;
       out[i] = run.out[i];
     } else {
       out[i] = owned[static_cast<size_t>(i)].Leak();
@@ -505,7 +530,8 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
 }
 
 // All but pointwise ops.
-[[gnu::noinline]] absl::Status RunOther(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
+[[gnu::noinline]] absl::Status RunOther(const Op& op, const void* attr_data, const SyRun& run,
+                                        SyTensor** out) {
   const OpSpec* spec = op.spec;
   if (spec && spec->view) return RunView(op, Attrs(&op, attr_data), run, out);
   absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
@@ -515,14 +541,16 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
   if (absl::Status s = Materialize(op, run, *device, &m); !s.ok()) return s;
   SyStream* stream = run.stream ? run.stream : CurrentStream(*device);
   const Attrs attrs(&op, attr_data);
-  if (spec && spec->reduce.combiner) return RunReduce(op, attrs, *device, stream, run, m.in.data(), out);
+  if (spec && spec->reduce.combiner)
+    return RunReduce(op, attrs, *device, stream, run, m.in.data(), out);
   const bool composite = spec ? spec->composite != nullptr : op.plugin_spec.composite != nullptr;
   const bool kernels = spec ? spec->infer != nullptr : op.plugin_spec.infer != nullptr;
   absl::Status status = absl::UnimplementedError("");  // without a text it allocates nothing
   const KernelTable* table = (*device)->kernels.load(std::memory_order_acquire);
   if (kernels && (!composite || table->Named(op.id)))
     status = RunKernels(op, attrs, *device, stream, run, m.in.data(), out);
-  if (status.code() == absl::StatusCode::kUnimplemented && spec && spec->row && !table->core[kRow].empty())
+  if (status.code() == absl::StatusCode::kUnimplemented && spec && spec->row &&
+      !table->core[kRow].empty())
     status = RunRow(op, attrs, stream, run, m.in.data(), out);
   if (status.code() == absl::StatusCode::kUnimplemented && composite)
     status = RunComposite(op, attrs, *device, run, m.in.data(), out);
@@ -532,7 +560,8 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
 }
 
 inline absl::Status Forward(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
-  return op.spec && op.spec->formula ? RunPointwise(op, attr_data, run, out) : RunOther(op, attr_data, run, out);
+  return op.spec && op.spec->formula ? RunPointwise(op, attr_data, run, out)
+                                     : RunOther(op, attr_data, run, out);
 }
 
 class GradOff {
@@ -545,7 +574,8 @@ class GradOff {
 };
 
 // Through the parts of its composite, which are recorded.
-[[gnu::noinline]] absl::Status RunParts(const Op& op, const void* attrs, const SyRun& run, SyTensor** out) {
+[[gnu::noinline]] absl::Status RunParts(const Op& op, const void* attrs, const SyRun& run,
+                                        SyTensor** out) {
   absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
   if (!device.ok()) return device.status();
   Materialized m;
@@ -553,8 +583,8 @@ class GradOff {
   return RunComposite(op, Attrs(&op, attrs), *device, run, m.in.data(), out);
 }
 
-[[gnu::noinline]] absl::Status FallBack(const Op& op, const void* attrs, const SyRun& run, const absl::Status& why,
-                                        SyTensor** out) {
+[[gnu::noinline]] absl::Status FallBack(const Op& op, const void* attrs, const SyRun& run,
+                                        const absl::Status& why, SyTensor** out) {
   absl::StatusOr<SyDevice*> device = DeviceOf(op, run);
   if (!device.ok()) return why;
   GradOff off;
@@ -569,13 +599,16 @@ class GradOff {
 absl::Status Run(const SyRun& run) {
   const Op* op = OpAt(run.op);
   if (!op) [[unlikely]]
-    return absl::InvalidArgumentError(absl::StrFormat("sy_run: no op with number %d; use sy_op_find()", run.op));
-  if (absl::Status s = CheckCall(*op, run); !s.ok()) [[unlikely]] return s;
+    return absl::InvalidArgumentError(
+        absl::StrFormat("sy_run: no op with number %d; use sy_op_find()", run.op));
+  if (absl::Status s = CheckCall(*op, run); !s.ok()) [[unlikely]]
+    return s;
   const void* attrs = op->defaults.get();
   std::optional<AttrBlob> blob;
   if (run.attrs || op->has_required || IsRandom(*op)) {
     absl::StatusOr<const void*> complete = CompleteAttrs(*op, run, &blob);
-    if (!complete.ok()) [[unlikely]] return complete.status();
+    if (!complete.ok()) [[unlikely]]
+      return complete.status();
     attrs = *complete;
     if (IsRandom(*op)) [[unlikely]]
       if (absl::Status s = ResolveRandom(*op, run, &*blob); !s.ok()) return s;
@@ -583,8 +616,10 @@ absl::Status Run(const SyRun& run) {
   Count(kCounterOps);
 
   // Autograd looks before (what may be written in place) and after (what is recorded).
-  const bool wants_grad = Thread().grad_mode && op->differentiable && AnyTracked(run.in, run.in_count);
-  bool touches_tape = false;  // a given output has a place on it, or is a number, which is refused there
+  const bool wants_grad =
+      Thread().grad_mode && op->differentiable && AnyTracked(run.in, run.in_count);
+  bool touches_tape =
+      false;  // a given output has a place on it, or is a number, which is refused there
   for (int i = 0; i < run.out_count; ++i)
     if (const SyTensor* t = run.out[i]) touches_tape |= t->meta || t->IsNumber();
   if (wants_grad || touches_tape)
@@ -608,7 +643,8 @@ absl::Status Run(const SyRun& run) {
     status = Forward(*op, attrs, run, results);
   }
   if (!status.ok()) [[unlikely]] {
-    if (status.code() == absl::StatusCode::kUnimplemented) status = FallBack(*op, attrs, run, status, results);
+    if (status.code() == absl::StatusCode::kUnimplemented)
+      status = FallBack(*op, attrs, run, status, results);
     if (!status.ok()) return status;
   }
   for (int i = 0; i < run.out_count; ++i)

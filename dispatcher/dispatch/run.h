@@ -1,4 +1,5 @@
-// sy_run(): the one way in which any op is executed, by programs, gradients, composites and plugins alike.
+// sy_run(): the one way in which any op is executed, by programs, gradients, composites and plugins
+// alike.
 #ifndef DISPATCHER_DISPATCH_RUN_H_
 #define DISPATCHER_DISPATCH_RUN_H_
 

@@ -24,7 +24,8 @@ namespace sy {
 
 // ---- messages
 
-// One line of valid UTF-8, whatever a plugin hands in: control characters become blanks, stray bytes "?".
+// One line of valid UTF-8, whatever a plugin hands in: control characters become blanks, stray
+// bytes "?".
 void SetMessage(std::string_view text) {
   std::string& m = Mine().message;
   try {
@@ -38,9 +39,13 @@ void SetMessage(std::string_view text) {
     if (c < 32 || c == 127) {
       m[i] = ' ';
     } else if (c >= 0x80) {
-      const size_t more = (c >> 5) == 6 && c >= 0xc2 ? 1 : (c >> 4) == 14 ? 2 : (c >> 3) == 30 && c <= 0xf4 ? 3 : 0;
+      const size_t more = (c >> 5) == 6 && c >= 0xc2    ? 1
+                          : (c >> 4) == 14              ? 2
+                          : (c >> 3) == 30 && c <= 0xf4 ? 3
+                                                        : 0;
       bool good = more > 0 && i + more < m.size();
-      for (size_t j = 1; good && j <= more; ++j) good = (static_cast<unsigned char>(m[i + j]) & 0xc0) == 0x80;
+      for (size_t j = 1; good && j <= more; ++j)
+        good = (static_cast<unsigned char>(m[i + j]) & 0xc0) == 0x80;
       if (good)
         i += more;
       else
@@ -59,7 +64,8 @@ SyStatus Report(const absl::Status& status) {
 
 absl::Status StatusFrom(SyStatus code, std::string_view text) {
   if (code < 0 || code > 16) code = SY_UNKNOWN;
-  return absl::Status(static_cast<absl::StatusCode>(code), absl::string_view(text.data(), text.size()));
+  return absl::Status(static_cast<absl::StatusCode>(code),
+                      absl::string_view(text.data(), text.size()));
 }
 
 // ---- logging
@@ -134,12 +140,14 @@ std::string Environment(const char* name) {
 namespace {
 
 absl::Status BadValue(std::string_view name, std::string_view value, const char* want) {
-  return absl::InvalidArgumentError(absl::StrFormat("option %s: \"%s\"; want %s", std::string(name), std::string(value), want));
+  return absl::InvalidArgumentError(
+      absl::StrFormat("option %s: \"%s\"; want %s", std::string(name), std::string(value), want));
 }
 
 absl::StatusOr<bool> ParseBool(std::string_view name, std::string_view value) {
   if (value == "1" || value == "on" || value == "true" || value == "yes") return true;
-  if (value.empty() || value == "0" || value == "off" || value == "false" || value == "no") return false;
+  if (value.empty() || value == "0" || value == "off" || value == "false" || value == "no")
+    return false;
   return BadValue(name, value, "on or off");
 }
 
@@ -159,8 +167,8 @@ TextOptions& Texts() {
   return *texts;
 }
 
-constexpr const char* kOptionNames[] = {"threads", "fallback", "log", "sync", "check", "plugin_path",
-                                        "plugins", "cache_dir", "anomaly"};
+constexpr const char* kOptionNames[] = {"threads",     "fallback", "log",       "sync",   "check",
+                                        "plugin_path", "plugins",  "cache_dir", "anomaly"};
 
 }  // namespace
 
@@ -219,15 +227,18 @@ absl::Status SetOption(std::string_view name, std::string_view value) {
   if (name == "plugin_path" || name == "plugins" || name == "cache_dir") {
     if (name != "cache_dir" && PluginsLoaded())
       return absl::FailedPreconditionError(
-          absl::StrFormat("option %s: plugins are loaded already; set it before a device is used", std::string(name)));
+          absl::StrFormat("option %s: plugins are loaded already; set it before a device is used",
+                          std::string(name)));
     return keep();
   }
-  if (const size_t dot = name.find('.'); dot != std::string_view::npos) return SetPluginOption(name, value);
+  if (const size_t dot = name.find('.'); dot != std::string_view::npos)
+    return SetPluginOption(name, value);
   std::vector<std::string> names(std::begin(kOptionNames), std::end(kOptionNames));
   const std::string near = Nearest(name, names);
-  return absl::NotFoundError(absl::StrFormat("no option %s; %s", std::string(name),
-                                             near.empty() ? absl::StrCat("want one of ", absl::StrJoin(names, ", "))
-                                                          : absl::StrCat("did you mean ", near, "?")));
+  return absl::NotFoundError(
+      absl::StrFormat("no option %s; %s", std::string(name),
+                      near.empty() ? absl::StrCat("want one of ", absl::StrJoin(names, ", "))
+                                   : absl::StrCat("did you mean ", near, "?")));
 }
 
 bool GetOption(std::string_view name, std::string* value) {
@@ -357,7 +368,8 @@ ThreadPool& GetPool() {
     const std::string text = Environment("SY_THREADS");
     if (!absl::SimpleAtoi(text, &n) || n < 1 || n > 1024) {
       if (!text.empty())
-        Log(SY_LOG_WARNING, absl::StrFormat("option threads: \"%s\"; want 1 to 1024 (from SY_THREADS)", text));
+        Log(SY_LOG_WARNING,
+            absl::StrFormat("option threads: \"%s\"; want 1 to 1024 (from SY_THREADS)", text));
       n = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     }
     h.pool.store(new ThreadPool(n), std::memory_order_release);
@@ -445,8 +457,9 @@ void CountFallback(int32_t op, SyDevice* device, std::string_view reason) {
   {
     std::lock_guard<std::mutex> lock(fallback_mutex);
     auto& rows = FallbackRows();
-    auto it = std::find_if(rows.begin(), rows.end(),
-                           [&](const FallbackRow& r) { return r.op == op && r.device == device->name; });
+    auto it = std::find_if(rows.begin(), rows.end(), [&](const FallbackRow& r) {
+      return r.op == op && r.device == device->name;
+    });
     if (it == rows.end()) {
       rows.push_back({op, device->name, std::string(reason), 1});
       first = true;
@@ -455,8 +468,10 @@ void CountFallback(int32_t op, SyDevice* device, std::string_view reason) {
     }
   }
   if (first && GetOptions().fallback.load() == 1)
-    Log(SY_LOG_WARNING, absl::StrFormat("%s falls back from %s to cpu:0: %s (said once; SY_FALLBACK=error forbids it)",
-                                        OpAt(op)->name, device->name, std::string(reason)));
+    Log(SY_LOG_WARNING,
+        absl::StrFormat(
+            "%s falls back from %s to cpu:0: %s (said once; SY_FALLBACK=error forbids it)",
+            OpAt(op)->name, device->name, std::string(reason)));
 }
 
 std::vector<FallbackRow> Fallbacks() {

@@ -1,5 +1,6 @@
-// The one runtime object's face for the rest of the library: options, counters, the thread's state, random
-// numbers, messages. Global state is here, in the registry of ops and in the list of devices, nowhere else.
+// The one runtime object's face for the rest of the library: options, counters, the thread's state,
+// random numbers, messages. Global state is here, in the registry of ops and in the list of
+// devices, nowhere else.
 #ifndef DISPATCHER_DISPATCH_RUNTIME_H_
 #define DISPATCHER_DISPATCH_RUNTIME_H_
 
@@ -20,8 +21,8 @@ namespace sy {
 
 void SetMessage(std::string_view text);
 const char* LastMessage();
-// Calls a function of a plugin or a callback of the program. If it fails, ReasonGiven is the text that it set in
-// this very call, or "no reason given".
+// Calls a function of a plugin or a callback of the program. If it fails, ReasonGiven is the text
+// that it set in this very call, or "no reason given".
 template <class Fn, class... Args>
 auto CallOut(Fn fn, Args... args) {
   Mine().reason_given = false;
@@ -41,16 +42,25 @@ void Log(int level, std::string_view text);
 
 // ---- counters
 
-enum Counter { kCounterOps, kCounterKernels, kCounterCopies, kCounterSyncs, kCounterFallbacks, kCounterCount };
+enum Counter {
+  kCounterOps,
+  kCounterKernels,
+  kCounterCopies,
+  kCounterSyncs,
+  kCounterFallbacks,
+  kCounterCount
+};
 inline std::atomic<int64_t> counters[kCounterCount];
-// A plain load and store: a lost count under threads is harmless, a locked add on every call is not.
+// A plain load and store: a lost count under threads is harmless, a locked add on every call is
+// not.
 inline void Count(Counter c) {
   counters[c].store(counters[c].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 uint64_t TakeCallIds();  // a block of 65,536, of which this is the one before the first
 inline uint64_t NextCallId() {
   uint64_t& next = Mine().next_call;
-  if ((next & 0xffff) == 0) [[unlikely]] next = TakeCallIds();
+  if ((next & 0xffff) == 0) [[unlikely]]
+    next = TakeCallIds();
   return ++next;
 }
 

@@ -29,7 +29,8 @@ SyStatus Fail(SyStatus code, const char* format, ...) {
 }
 
 SyStatus FailText(SyStatus code, const char* text, int64_t length) {
-  SetMessage(text && length > 0 ? std::string_view(text, static_cast<size_t>(length)) : std::string_view());
+  SetMessage(text && length > 0 ? std::string_view(text, static_cast<size_t>(length))
+                                : std::string_view());
   return code;
 }
 
@@ -39,7 +40,8 @@ PluginInstance* PluginOf(const SyHost* host) {
                                            offsetof(PluginInstance, host));
 }
 
-void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus code, const char* text) {
+void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus code,
+                const char* text) {
   if (code == SY_OK) code = SY_UNKNOWN;
   for (SyDevice* d : PluginOf(host)->devices) {
     if (d->handle != device) continue;
@@ -51,7 +53,8 @@ void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus c
       d->failed_streams.fetch_add(1);
       try {
         s->error = StatusFrom(code, absl::StrCat(d->name, ": ", text ? text : "no reason given"));
-      } catch (const std::bad_alloc&) {  // nothing may fly through the plugin; a status without text needs no memory
+      } catch (const std::bad_alloc&) {  // nothing may fly through the plugin; a status without
+                                         // text needs no memory
         s->error = StatusFrom(code, "");
       }
     }
@@ -67,7 +70,8 @@ const OptionValue* Option(const SyHost* host, const char* name) {
 int64_t OptionInt(const SyHost* host, const char* name) {
   const OptionValue* o = Option(host, name);
   if (!o) return 0;
-  if (o->type == SY_OPTION_BOOL) return o->text == "1" || o->text == "on" || o->text == "true" || o->text == "yes";
+  if (o->type == SY_OPTION_BOOL)
+    return o->text == "1" || o->text == "on" || o->text == "true" || o->text == "yes";
   int64_t v = 0;
   return absl::SimpleAtoi(o->text, &v) ? v : 0;
 }
@@ -112,7 +116,8 @@ std::string CacheFile(const char* key) {
   return absl::StrCat(CacheFolder(), "/", absl::Hex(h, absl::kZeroPad16));
 }
 
-// A file holds the key, a newline, the length, a newline, the bytes: a torn or foreign file is no hit.
+// A file holds the key, a newline, the length, a newline, the bytes: a torn or foreign file is no
+// hit.
 int64_t CacheGet(const char* key, void* data, int64_t capacity) {
   if (!key || CacheFolder().empty()) return -1;
   std::FILE* f = std::fopen(CacheFile(key).c_str(), "rb");
@@ -120,8 +125,9 @@ int64_t CacheGet(const char* key, void* data, int64_t capacity) {
   int64_t result = -1;
   std::string head(std::strlen(key) + 1, 0);
   long long bytes = -1;
-  if (std::fread(head.data(), 1, head.size(), f) == head.size() && head == std::string(key) + "\n" &&
-      std::fscanf(f, "%lld", &bytes) == 1 && std::fgetc(f) == '\n' && bytes >= 0) {
+  if (std::fread(head.data(), 1, head.size(), f) == head.size() &&
+      head == std::string(key) + "\n" && std::fscanf(f, "%lld", &bytes) == 1 &&
+      std::fgetc(f) == '\n' && bytes >= 0) {
     const auto want = static_cast<size_t>(std::min<int64_t>(bytes, capacity));
     if (!want || std::fread(data, 1, want, f) == want) result = bytes;
   }
@@ -136,7 +142,8 @@ SyStatus CachePut(const char* key, const void* data, int64_t bytes) {
   std::FILE* f = std::fopen(part.c_str(), "wb");
   if (!f) return Fail(SY_UNAVAILABLE, "cache: %s cannot be written", part.c_str());
   std::fprintf(f, "%s\n%lld\n", key, static_cast<long long>(bytes));
-  const bool good = std::fwrite(data, 1, static_cast<size_t>(bytes), f) == static_cast<size_t>(bytes);
+  const bool good =
+      std::fwrite(data, 1, static_cast<size_t>(bytes), f) == static_cast<size_t>(bytes);
   if (std::fclose(f) != 0 || !good || std::rename(part.c_str(), file.c_str()) != 0) {
     std::remove(part.c_str());
     return Fail(SY_UNAVAILABLE, "cache: %s cannot be written", file.c_str());
@@ -165,18 +172,24 @@ void FillHost(PluginInstance* p) {
   h.host_alloc = [](int64_t bytes, int64_t alignment) -> void* {
     if (bytes <= 0 || alignment <= 0 || (alignment & (alignment - 1))) return nullptr;
     void* memory = nullptr;
-    return posix_memalign(&memory, static_cast<size_t>(std::max<int64_t>(alignment, 8)), static_cast<size_t>(bytes)) ? nullptr : memory;
+    return posix_memalign(&memory, static_cast<size_t>(std::max<int64_t>(alignment, 8)),
+                          static_cast<size_t>(bytes))
+               ? nullptr
+               : memory;
   };
   h.host_free = [](void* memory) { std::free(memory); };
   h.option_int = OptionInt;
   h.option_float = OptionFloat;
   h.option_text = OptionText;
-  h.cache_dir = []() -> const char* { return CacheFolder().empty() ? nullptr : CacheFolder().c_str(); };
+  h.cache_dir = []() -> const char* {
+    return CacheFolder().empty() ? nullptr : CacheFolder().c_str();
+  };
   h.cache_get = CacheGet;
   h.cache_put = CachePut;
   h.clock_ns = [] {
-    return static_cast<int64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+    return static_cast<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                    std::chrono::steady_clock::now().time_since_epoch())
+                                    .count());
   };
   h.op_find = [](const char* name) -> int32_t {
     const Op* op = name ? FindOp(name) : nullptr;

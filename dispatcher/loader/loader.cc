@@ -46,7 +46,8 @@ struct World {
   std::vector<std::unique_ptr<SyDevice>> devices;
   std::vector<std::unique_ptr<Kernel>> kernels;
   std::vector<std::unique_ptr<KernelTable>> tables;
-  std::vector<std::pair<std::string, std::string>> early_options;  // set before the plugin was loaded
+  std::vector<std::pair<std::string, std::string>>
+      early_options;  // set before the plugin was loaded
   std::atomic<bool> loaded_all{false};
   std::atomic<bool> any_loaded{false};
   std::atomic<SyDevice*> by_ordinal[kMaxDevices] = {};
@@ -68,15 +69,18 @@ absl::Status CheckElf(const std::string& path) {
   in.read(reinterpret_cast<char*>(&h), sizeof h);
   if (in.gcount() < SELFMAG || std::memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
     return absl::InvalidArgumentError("is not an ELF file");
-  if (in.gcount() < static_cast<std::streamsize>(sizeof h)) return absl::InvalidArgumentError("is a truncated ELF file");
+  if (in.gcount() < static_cast<std::streamsize>(sizeof h))
+    return absl::InvalidArgumentError("is a truncated ELF file");
   if (h.e_ident[EI_CLASS] != (sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32))
     return absl::InvalidArgumentError("is built for another word size");
 #if defined(__x86_64__)
   if (h.e_machine != EM_X86_64)
-    return absl::InvalidArgumentError(absl::StrFormat("is built for another machine (ELF machine %d)", h.e_machine));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("is built for another machine (ELF machine %d)", h.e_machine));
 #endif
   if (h.e_type != ET_DYN) return absl::InvalidArgumentError("is not a shared library");
-  // The dynamic linker maps segments without asking whether the file holds them; touching them then kills.
+  // The dynamic linker maps segments without asking whether the file holds them; touching them then
+  // kills.
   in.seekg(0, std::ios::end);
   const auto size = static_cast<uint64_t>(in.tellg());
   for (unsigned i = 0; i < h.e_phnum; ++i) {
@@ -94,8 +98,10 @@ absl::StatusOr<SyPluginMainFn> FindMain(void* library) {
   void* symbol = dlsym(library, "sy_plugin_main");
   Dl_info info;
   const ElfW(Sym)* entry = nullptr;
-  if (!symbol || !dladdr1(symbol, &info, reinterpret_cast<void**>(const_cast<ElfW(Sym)**>(&entry)), RTLD_DL_SYMENT))
-    return absl::InvalidArgumentError("has no symbol sy_plugin_main: not a Switchyard plugin, or built with it hidden");
+  if (!symbol || !dladdr1(symbol, &info, reinterpret_cast<void**>(const_cast<ElfW(Sym)**>(&entry)),
+                          RTLD_DL_SYMENT))
+    return absl::InvalidArgumentError(
+        "has no symbol sy_plugin_main: not a Switchyard plugin, or built with it hidden");
   if (entry && ELF64_ST_TYPE(entry->st_info) != STT_FUNC)
     return absl::InvalidArgumentError("sy_plugin_main is not a function");
   return reinterpret_cast<SyPluginMainFn>(symbol);
@@ -103,7 +109,8 @@ absl::StatusOr<SyPluginMainFn> FindMain(void* library) {
 
 // ---- options
 
-absl::Status CheckOptionValue(const PluginInstance& p, const OptionValue& o, std::string_view value) {
+absl::Status CheckOptionValue(const PluginInstance& p, const OptionValue& o,
+                              std::string_view value) {
   const std::string text(value);
   const std::string who = absl::StrCat("option ", p.name, ".", o.name, ": \"", text, "\"; want ");
   if (o.type == SY_OPTION_BOOL) {
@@ -114,9 +121,11 @@ absl::Status CheckOptionValue(const PluginInstance& p, const OptionValue& o, std
   if (o.type == SY_OPTION_TEXT) return absl::OkStatus();
   double d = 0;
   int64_t i = 0;
-  const bool parsed = o.type == SY_OPTION_INT ? absl::SimpleAtoi(text, &i) : absl::SimpleAtod(text, &d);
+  const bool parsed =
+      o.type == SY_OPTION_INT ? absl::SimpleAtoi(text, &i) : absl::SimpleAtod(text, &d);
   if (o.type == SY_OPTION_INT) d = static_cast<double>(i);
-  if (!parsed) return absl::InvalidArgumentError(who + (o.type == SY_OPTION_INT ? "an integer" : "a number"));
+  if (!parsed)
+    return absl::InvalidArgumentError(who + (o.type == SY_OPTION_INT ? "an integer" : "a number"));
   if (o.min < o.max && !(d >= o.min && d <= o.max))
     return absl::InvalidArgumentError(absl::StrCat(who, o.min, " to ", o.max));
   return absl::OkStatus();
@@ -132,16 +141,17 @@ absl::Status ApplyOption(PluginInstance* p, std::string_view name, std::string_v
   std::vector<std::string> names;
   for (const OptionValue& o : p->options) names.push_back(o.name);
   const std::string near = Nearest(name, names);
-  return absl::NotFoundError(absl::StrFormat(
-      "plugin %s has no option %s; %s", p->name, std::string(name),
-      !near.empty()   ? absl::StrCat("did you mean ", near, "?")
-      : names.empty() ? std::string("it has none")
-                      : absl::StrCat("it has ", absl::StrJoin(names, ", "))));
+  return absl::NotFoundError(
+      absl::StrFormat("plugin %s has no option %s; %s", p->name, std::string(name),
+                      !near.empty()   ? absl::StrCat("did you mean ", near, "?")
+                      : names.empty() ? std::string("it has none")
+                                      : absl::StrCat("it has ", absl::StrJoin(names, ", "))));
 }
 
 absl::Status GatherOptions(World& w, PluginInstance* p) {
   for (OptionValue& o : p->options) {
-    const std::string env = "SY_" + absl::AsciiStrToUpper(p->name) + "_" + absl::AsciiStrToUpper(o.name);
+    const std::string env =
+        "SY_" + absl::AsciiStrToUpper(p->name) + "_" + absl::AsciiStrToUpper(o.name);
     const std::string value = Environment(env.c_str());
     if (value.empty()) continue;
     if (absl::Status s = ApplyOption(p, o.name, value); !s.ok())
@@ -157,13 +167,17 @@ absl::Status GatherOptions(World& w, PluginInstance* p) {
 
 // ---- devices and kernels
 
-absl::Status MakeDevices(World& w, PluginInstance* p, std::vector<std::unique_ptr<SyDevice>>* made) {
+absl::Status MakeDevices(World& w, PluginInstance* p,
+                         std::vector<std::unique_ptr<SyDevice>>* made) {
   if (!p->has_device) return absl::OkStatus();
   SetMessage("");
   const int32_t count = p->device_fns.count(p->state);
   if (count == 0) p->reason = LastMessage();
-  if (count < 0 || count > 32) return absl::InvalidArgumentError(absl::StrFormat("says it has %d devices; want 0 to 32", count));
-  if (p->device_fns.count(p->state) != count) return absl::InvalidArgumentError("changes its number of devices from call to call");
+  if (count < 0 || count > 32)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("says it has %d devices; want 0 to 32", count));
+  if (p->device_fns.count(p->state) != count)
+    return absl::InvalidArgumentError("changes its number of devices from call to call");
   std::vector<std::string> kinds;
   for (int32_t i = 0; i < count; ++i) {
     auto d = std::make_unique<SyDevice>();
@@ -177,9 +191,12 @@ absl::Status MakeDevices(World& w, PluginInstance* p, std::vector<std::unique_pt
     SetMessage("");
     const SyStatus code = p->device_fns.info(p->state, i, &room.info);
     if (code != SY_OK)
-      return StatusFrom(code, absl::StrFormat("info of device %d: %s", i, *LastMessage() ? LastMessage() : "no reason given"));
+      return StatusFrom(code, absl::StrFormat("info of device %d: %s", i,
+                                              *LastMessage() ? LastMessage() : "no reason given"));
     for (unsigned char c : room.guard)
-      if (c != 0xa5) return absl::InvalidArgumentError(absl::StrFormat("info of device %d writes behind the struct's size", i));
+      if (c != 0xa5)
+        return absl::InvalidArgumentError(
+            absl::StrFormat("info of device %d writes behind the struct's size", i));
     if (absl::Status s = CheckDeviceInfo(&room.info, i); !s.ok()) return s;
     d->info = room.info;
     d->plugin = p;
@@ -190,17 +207,19 @@ absl::Status MakeDevices(World& w, PluginInstance* p, std::vector<std::unique_pt
     d->index = static_cast<int32_t>(std::count(kinds.begin(), kinds.end(), kind));
     for (const auto& other : w.devices)
       if (other->kind == kind && other->plugin != p && other->state.load() != SyDevice::kClosed)
-        return absl::AlreadyExistsError(absl::StrFormat("device kind %s belongs to plugin %s", kind, other->plugin->name));
+        return absl::AlreadyExistsError(
+            absl::StrFormat("device kind %s belongs to plugin %s", kind, other->plugin->name));
     kinds.push_back(kind);
     d->name = absl::StrCat(kind, ":", d->index);
     d->description = room.info.name ? room.info.name : kind;
-    while (d->ordinal < kMaxDevices &&
-           (w.by_ordinal[d->ordinal].load() || std::any_of(made->begin(), made->end(), [&](const auto& m) {
-              return m->ordinal == d->ordinal;
-            })))
+    while (d->ordinal < kMaxDevices && (w.by_ordinal[d->ordinal].load() ||
+                                        std::any_of(made->begin(), made->end(), [&](const auto& m) {
+                                          return m->ordinal == d->ordinal;
+                                        })))
       ++d->ordinal;
     if (d->ordinal >= kMaxDevices)
-      return absl::ResourceExhaustedError(absl::StrFormat("more than %d devices in this process", kMaxDevices));
+      return absl::ResourceExhaustedError(
+          absl::StrFormat("more than %d devices in this process", kMaxDevices));
     made->push_back(std::move(d));
   }
   return absl::OkStatus();
@@ -238,16 +257,20 @@ void RebuildTables(World& w) {
       const Op* op = FindOp(k->op);
       if (!op) {
         if (LogLevel() >= SY_LOG_INFO)
-          Log(SY_LOG_INFO, absl::StrFormat("plugin %s: kernel for unknown op %s is left out", k->plugin->name, k->op));
+          Log(SY_LOG_INFO, absl::StrFormat("plugin %s: kernel for unknown op %s is left out",
+                                           k->plugin->name, k->op));
         continue;
       }
       if (k->fns.rev != op->rev) {
         if (LogLevel() >= SY_LOG_INFO)
-          Log(SY_LOG_INFO, absl::StrFormat("plugin %s: kernel for %s revision %d is left out; this library has %d",
-                                           k->plugin->name, k->op, k->fns.rev, op->rev));
+          Log(SY_LOG_INFO,
+              absl::StrFormat(
+                  "plugin %s: kernel for %s revision %d is left out; this library has %d",
+                  k->plugin->name, k->op, k->fns.rev, op->rev));
         continue;
       }
-      if (static_cast<int32_t>(table->named.size()) <= op->id) table->named.resize(static_cast<size_t>(op->id) + 1);
+      if (static_cast<int32_t>(table->named.size()) <= op->id)
+        table->named.resize(static_cast<size_t>(op->id) + 1);
       table->named[static_cast<size_t>(op->id)].push_back(k.get());
     }
     auto better = [&](const Kernel* a, const Kernel* b) {
@@ -270,7 +293,8 @@ absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* mani
   stat(path.c_str(), &st);
   for (const auto& p : w.plugins)
     if (p->inode == st.st_ino && p->device_node == st.st_dev && p->state_code == SY_PLUGIN_LOADED)
-      return absl::AlreadyExistsError(absl::StrFormat("is the same file as plugin %s, loaded from %s", p->name, p->file));
+      return absl::AlreadyExistsError(
+          absl::StrFormat("is the same file as plugin %s, loaded from %s", p->name, p->file));
 
   auto instance = std::make_unique<PluginInstance>();
   PluginInstance* p = instance.get();
@@ -294,30 +318,36 @@ absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* mani
   SetMessage("");
   const SyPlugin* table = (*entry)(&p->host);
   if (!table)
-    return absl::FailedPreconditionError(*LastMessage() ? LastMessage() : "refused to load and gave no reason");
+    return absl::FailedPreconditionError(*LastMessage() ? LastMessage()
+                                                        : "refused to load and gave no reason");
   absl::Status checked = CheckAndCopyTables(table, p);
   row->abi = p->abi;
   if (!checked.ok()) return checked;
   row->name = p->name;
   row->version = p->version;
-  if (manifest && (manifest->name != p->name || manifest->abi >> 16 != p->abi >> 16 || manifest->abi != p->abi))
+  if (manifest &&
+      (manifest->name != p->name || manifest->abi >> 16 != p->abi >> 16 || manifest->abi != p->abi))
     return absl::FailedPreconditionError(absl::StrFormat(
-        "the manifest says %s for ABI %d.%d, the library is %s for ABI %d.%d", manifest->name, manifest->abi >> 16,
-        manifest->abi & 0xffff, p->name, p->abi >> 16, p->abi & 0xffff));
+        "the manifest says %s for ABI %d.%d, the library is %s for ABI %d.%d", manifest->name,
+        manifest->abi >> 16, manifest->abi & 0xffff, p->name, p->abi >> 16, p->abi & 0xffff));
   for (const auto& other : w.plugins)
     if (other->name == p->name && other->state_code == SY_PLUGIN_LOADED)
-      return absl::AlreadyExistsError(absl::StrFormat("a plugin %s is loaded already, from %s", p->name, other->file));
+      return absl::AlreadyExistsError(
+          absl::StrFormat("a plugin %s is loaded already, from %s", p->name, other->file));
   std::vector<SyOpSpec> ops;
   if (absl::Status s = CheckOps(table, &ops); !s.ok()) return s;
   for (const SyOpSpec& o : ops)
-    if (FindOp(o.name)) return absl::AlreadyExistsError(absl::StrFormat("op %s exists already", o.name));
+    if (FindOp(o.name))
+      return absl::AlreadyExistsError(absl::StrFormat("op %s exists already", o.name));
   if (absl::Status s = GatherOptions(w, p); !s.ok()) return s;
 
   if (table->start) {
     SetMessage("");
     const SyStatus code = table->start(&p->host, &p->state);
     if (code != SY_OK)
-      return StatusFrom(code, absl::StrCat("start: ", *LastMessage() ? LastMessage() : "failed and gave no reason"));
+      return StatusFrom(
+          code,
+          absl::StrCat("start: ", *LastMessage() ? LastMessage() : "failed and gave no reason"));
   }
   started = true;
   std::vector<std::unique_ptr<SyDevice>> devices;
@@ -344,7 +374,8 @@ absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* mani
   RebuildTables(w);
   for (SyDevice* d : p->devices) w.by_ordinal[d->ordinal].store(d, std::memory_order_release);
   for (SyDevice* d : p->devices)
-    w.device_count.store(std::max(w.device_count.load(), d->ordinal + 1), std::memory_order_release);
+    w.device_count.store(std::max(w.device_count.load(), d->ordinal + 1),
+                         std::memory_order_release);
   w.any_loaded.store(true);
   return absl::OkStatus();
 }
@@ -363,9 +394,9 @@ absl::Status LoadLocked(World& w, const std::string& path) {
       row->file = m->library;
       status = CheckCpuFeatures(m->cpu_features);
       if (status.ok() && m->abi >> 16 != SY_ABI_MAJOR)
-        status = absl::FailedPreconditionError(
-            absl::StrFormat("built for ABI %d.%d, this library speaks %d.%d; rebuild it with these headers",
-                            m->abi >> 16, m->abi & 0xffff, SY_ABI_MAJOR, SY_ABI_MINOR));
+        status = absl::FailedPreconditionError(absl::StrFormat(
+            "built for ABI %d.%d, this library speaks %d.%d; rebuild it with these headers",
+            m->abi >> 16, m->abi & 0xffff, SY_ABI_MAJOR, SY_ABI_MINOR));
       if (status.ok()) status = LoadLibrary(w, m->library, &*m, row.get());
     }
   } else {
@@ -456,10 +487,12 @@ absl::Status ClosePlugin(std::string_view name) {
     if (q->name == name && q->state_code == SY_PLUGIN_LOADED) p = q.get();
   if (!p) return absl::NotFoundError(absl::StrFormat("no loaded plugin %s", std::string(name)));
   for (SyDevice* d : p->devices)
-    if (const int64_t bytes = d->pool.live_bytes() - d->own_bytes; bytes > 0 || d->wrapped.load() > 0)
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "plugin %s: tensors live on %s (%d bytes of its own, %d over foreign memory); release them first", p->name,
-          d->name, bytes, d->wrapped.load()));
+    if (const int64_t bytes = d->pool.live_bytes() - d->own_bytes;
+        bytes > 0 || d->wrapped.load() > 0)
+      return absl::FailedPreconditionError(
+          absl::StrFormat("plugin %s: tensors live on %s (%d bytes of its own, %d over foreign "
+                          "memory); release them first",
+                          p->name, d->name, bytes, d->wrapped.load()));
   p->state_code = SY_PLUGIN_CLOSED;
   RebuildTables(w);
   for (int32_t id : p->ops) RetireOp(id);
@@ -482,7 +515,8 @@ absl::Status ClosePlugin(std::string_view name) {
   return absl::OkStatus();
 }
 
-absl::Status ScanManifests(const char* folder, const std::function<void(const SyPluginReport&)>& visit) {
+absl::Status ScanManifests(const char* folder,
+                           const std::function<void(const SyPluginReport&)>& visit) {
   std::vector<std::string> files = folder ? ManifestsIn(folder) : FindPlugins();
   for (const std::string& path : files) {
     Row row;
@@ -533,8 +567,8 @@ absl::Status SetPluginOption(std::string_view name, std::string_view value) {
   const std::string plugin(name.substr(0, name.find('.')));
   for (const auto& p : w.plugins)
     if (p->name == plugin && p->state_code == SY_PLUGIN_LOADED)
-      return absl::FailedPreconditionError(
-          absl::StrFormat("option %s: plugin %s is loaded already; set it before", std::string(name), plugin));
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "option %s: plugin %s is loaded already; set it before", std::string(name), plugin));
   w.early_options.emplace_back(name, value);
   return absl::OkStatus();
 }
@@ -607,15 +641,16 @@ absl::StatusOr<SyDevice*> FindDevice(std::string_view name) {
       absl::StrAppend(&why, "; ", r->name, ": ", r->reason.empty() ? "no device" : r->reason);
     std::string path;
     GetOption("plugin_path", &path);
-    return absl::NotFoundError(absl::StrFormat(
-        "no device %s: no plugin offers a device; searched SY_PLUGIN_PATH \"%s\" and the folder switchyard beside the "
-        "library%s",
-        wanted.empty() ? "cpu:0" : wanted, path, why));
+    return absl::NotFoundError(
+        absl::StrFormat("no device %s: no plugin offers a device; searched SY_PLUGIN_PATH \"%s\" "
+                        "and the folder switchyard beside the "
+                        "library%s",
+                        wanted.empty() ? "cpu:0" : wanted, path, why));
   }
   const std::string near = Nearest(wanted, names);
-  return absl::NotFoundError(absl::StrFormat("no device %s; %sthere are %s", std::string(name),
-                                             near.empty() ? "" : absl::StrCat("did you mean ", near, "? "),
-                                             absl::StrJoin(names, ", ")));
+  return absl::NotFoundError(absl::StrFormat(
+      "no device %s; %sthere are %s", std::string(name),
+      near.empty() ? "" : absl::StrCat("did you mean ", near, "? "), absl::StrJoin(names, ", ")));
 }
 
 }  // namespace sy

@@ -1,5 +1,6 @@
-// Finding, checking and loading plugins. Loading is all or nothing: every check comes before anything is
-// published, and a failure undoes the steps before it. No refusal is silent: each is kept with its reason.
+// Finding, checking and loading plugins. Loading is all or nothing: every check comes before
+// anything is published, and a failure undoes the steps before it. No refusal is silent: each is
+// kept with its reason.
 #ifndef DISPATCHER_LOADER_LOADER_H_
 #define DISPATCHER_LOADER_LOADER_H_
 
@@ -19,11 +20,11 @@ struct PluginInstance;
 // ---- manifests: <name>.sy.json, read without running any code of the plugin
 
 struct Manifest {
-  std::string file;      // of the manifest
+  std::string file;  // of the manifest
   std::string name;
-  std::string library;   // resolved path
+  std::string library;  // resolved path
   uint32_t abi = 0;
-  std::string sha256;    // pinned, or empty
+  std::string sha256;  // pinned, or empty
   std::vector<std::string> cpu_features;
 };
 absl::StatusOr<Manifest> ReadManifest(const std::string& path);
@@ -40,7 +41,8 @@ absl::Status LoadPlugin(const std::string& path);  // of a library or a manifest
 void LoadAllPlugins();
 bool PluginsLoaded();
 absl::Status ClosePlugin(std::string_view name);
-absl::Status ScanManifests(const char* folder, const std::function<void(const SyPluginReport&)>& visit);
+absl::Status ScanManifests(const char* folder,
+                           const std::function<void(const SyPluginReport&)>& visit);
 
 int PluginRowCount();
 absl::Status ReportPlugin(int index, SyPluginReport* report);

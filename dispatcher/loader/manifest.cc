@@ -59,7 +59,8 @@ int Depth(const std::string& text) {
 }
 
 absl::Status Bad(const std::string& path, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(Base(path), ": ", absl::string_view(what.data(), what.size())));
+  return absl::InvalidArgumentError(
+      absl::StrCat(Base(path), ": ", absl::string_view(what.data(), what.size())));
 }
 
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
@@ -70,7 +71,8 @@ absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
   mbedtls_sha256_starts_ret(&context, 0);
   char buffer[1 << 16];
   while (in.read(buffer, sizeof buffer), in.gcount() > 0)
-    mbedtls_sha256_update_ret(&context, reinterpret_cast<unsigned char*>(buffer), static_cast<size_t>(in.gcount()));
+    mbedtls_sha256_update_ret(&context, reinterpret_cast<unsigned char*>(buffer),
+                              static_cast<size_t>(in.gcount()));
   unsigned char sum[32];
   mbedtls_sha256_finish_ret(&context, sum);
   std::string hex;
@@ -85,15 +87,18 @@ absl::Status CheckTrust(const std::string& path) {
   if (stat(path.c_str(), &st) != 0)
     return errno == ENOENT ? absl::NotFoundError(absl::StrCat(path, ": no such file"))
                            : absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be read"));
-  if (S_ISDIR(st.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": is a folder; want a library or a manifest"));
-  if (!S_ISREG(st.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file"));
+  if (S_ISDIR(st.st_mode))
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is a folder; want a library or a manifest"));
+  if (!S_ISREG(st.st_mode))
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file"));
   if (st.st_mode & S_IWOTH)
-    return absl::PermissionDeniedError(
-        absl::StrFormat("%s is writable by everyone (mode %04o); chmod o-w it", path, st.st_mode & 07777));
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "%s is writable by everyone (mode %04o); chmod o-w it", path, st.st_mode & 07777));
   const std::string folder = Folder(Resolve(path));
   if (stat(folder.c_str(), &st) == 0 && (st.st_mode & S_IWOTH))
-    return absl::PermissionDeniedError(
-        absl::StrFormat("%s is writable by everyone (mode %04o); chmod o-w it", folder, st.st_mode & 07777));
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "%s is writable by everyone (mode %04o); chmod o-w it", folder, st.st_mode & 07777));
   return absl::OkStatus();
 }
 
@@ -117,7 +122,9 @@ absl::Status CheckCpuFeatures(const std::vector<std::string>& features) {
 #else
     has = f == "neon";
 #endif
-    if (!has) return absl::FailedPreconditionError(absl::StrCat("needs the CPU feature ", f, ", which this machine lacks"));
+    if (!has)
+      return absl::FailedPreconditionError(
+          absl::StrCat("needs the CPU feature ", f, ", which this machine lacks"));
   }
   return absl::OkStatus();
 }
@@ -128,9 +135,11 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
   if (!in) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be read"));
   std::string text(kMaxManifest + 1, 0);
   in.read(text.data(), kMaxManifest + 1);
-  if (in.gcount() > kMaxManifest) return Bad(path, absl::StrFormat("larger than %d bytes", kMaxManifest));
+  if (in.gcount() > kMaxManifest)
+    return Bad(path, absl::StrFormat("larger than %d bytes", kMaxManifest));
   text.resize(static_cast<size_t>(in.gcount()));
-  if (Depth(text) > kMaxDepth) return Bad(path, absl::StrFormat("nested deeper than %d", kMaxDepth));
+  if (Depth(text) > kMaxDepth)
+    return Bad(path, absl::StrFormat("nested deeper than %d", kMaxDepth));
   const nlohmann::json j = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (j.is_discarded() || !j.is_object()) return Bad(path, "is not a JSON object");
 
@@ -154,12 +163,14 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
   if (absl::Status s = string_of("sha256", false, &m.sha256); !s.ok()) return s;
   const std::vector<std::string> parts = absl::StrSplit(abi, '.');
   uint32_t major = 0, minor = 0;
-  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &major) || !absl::SimpleAtoi(parts[1], &minor) ||
-      major > 0xffff || minor > 0xffff)
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &major) ||
+      !absl::SimpleAtoi(parts[1], &minor) || major > 0xffff || minor > 0xffff)
     return Bad(path, absl::StrFormat("\"abi\" is \"%s\"; want \"major.minor\"", abi));
   m.abi = major << 16 | minor;
   if (library.empty() || library[0] == '/' || absl::StrContains(library, ".."))
-    return Bad(path, absl::StrFormat("\"library\" is \"%s\"; want a path inside the manifest's folder", library));
+    return Bad(path,
+               absl::StrFormat("\"library\" is \"%s\"; want a path inside the manifest's folder",
+                               library));
   m.library = Folder(path) + "/" + library;
   if (auto needs = j.find("needs"); needs != j.end()) {
     if (!needs->is_object()) return Bad(path, "\"needs\" is not an object");
@@ -175,8 +186,8 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
     absl::StatusOr<std::string> sum = Sha256OfFile(m.library);
     if (!sum.ok()) return sum.status();
     if (*sum != m.sha256)
-      return absl::PermissionDeniedError(
-          absl::StrFormat("%s: SHA-256 of %s is %s; the manifest pins %s", Base(path), library, *sum, m.sha256));
+      return absl::PermissionDeniedError(absl::StrFormat(
+          "%s: SHA-256 of %s is %s; the manifest pins %s", Base(path), library, *sum, m.sha256));
   }
   return m;
 }
@@ -188,7 +199,8 @@ std::vector<std::string> ManifestsIn(const std::string& folder) {
       if (absl::EndsWith(e->d_name, ".sy.json")) files.push_back(folder + "/" + e->d_name);
     closedir(dir);
   } else if (errno != ENOENT) {
-    Log(SY_LOG_WARNING, absl::StrCat(folder, " cannot be searched for plugins: ", std::strerror(errno)));
+    Log(SY_LOG_WARNING,
+        absl::StrCat(folder, " cannot be searched for plugins: ", std::strerror(errno)));
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -209,7 +221,8 @@ std::vector<std::string> FindPlugins() {
   }
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&GetApi), &info) && info.dli_fname)
-    for (std::string& f : ManifestsIn(Folder(Resolve(info.dli_fname)) + "/switchyard")) found.push_back(std::move(f));
+    for (std::string& f : ManifestsIn(Folder(Resolve(info.dli_fname)) + "/switchyard"))
+      found.push_back(std::move(f));
   return found;
 }
 

@@ -18,9 +18,11 @@ S SoftplusOf(S x) { return Max(x, S(0)) + Log1p(Exp(-Abs(x))); }
 Val SigmoidVal(const Val& x) { return Unary("sigmoid", x); }
 
 const OpSpec kRows[] = {
-    {.name = "dropout", .doc = "Zeroes each element with probability p, scales the others by 1 / (1 - p). The mask "
-                               "follows from seed and offset; negative offset: from the generator.",
-     .attrs = {Float("p", 0.5), Int("seed", 0), Int("offset", -1)}, .dtypes = kFloatTypes,
+    {.name = "dropout",
+     .doc = "Zeroes each element with probability p, scales the others by 1 / (1 - p). The mask "
+            "follows from seed and offset; negative offset: from the generator.",
+     .attrs = {Float("p", 0.5), Int("seed", 0), Int("offset", -1)},
+     .dtypes = kFloatTypes,
      .composite = [](const OpArgs& a) -> Vals {
        const double p = a.attrs.Float("p");
        if (!(p >= 0 && p <= 1)) {
@@ -28,26 +30,37 @@ const OpSpec kRows[] = {
          return {Val()};
        }
        AttrBlob attrs(&OpOf<"uniform">());
-       attrs.Set("shape", a[0].shape()).Set("seed", a.attrs.Int("seed")).Set("offset", a.attrs.Int("offset"));
+       attrs.Set("shape", a[0].shape())
+           .Set("seed", a.attrs.Int("seed"))
+           .Set("offset", a.attrs.Int("offset"));
        const Val u = Make(OpOf<"uniform">(), a[0].get()->device, SY_T_F32, attrs);
        const Val scale(p < 1 ? 1 / (1 - p) : 0.0);
        return {Where(u >= Val(p), a[0] * scale, Val(0.0))};
      },
      .grad = [](G g) -> Grads {
-       AttrBlob attrs(&OpOf<"dropout">(), g.attrs.data());  // seed and offset are resolved: the same mask
+       AttrBlob attrs(&OpOf<"dropout">(),
+                      g.attrs.data());  // seed and offset are resolved: the same mask
        return {Call(OpOf<"dropout">(), {g.dy()}, &attrs)};
      },
      .random = true},
-    {.name = "elu", .doc = "x where x > 0, else alpha * expm1(x).", .attrs = {Float("alpha", 1)}, .dtypes = kFloatTypes,
-     .formula = [](X x) -> Results { return Select(x[0] > 0, x[0], x.attr("alpha") * Expm1(x[0])); },
+    {.name = "elu",
+     .doc = "x where x > 0, else alpha * expm1(x).",
+     .attrs = {Float("alpha", 1)},
+     .dtypes = kFloatTypes,
+     .formula = [](X x) -> Results {
+       return Select(x[0] > 0, x[0], x.attr("alpha") * Expm1(x[0]));
+     },
      .grad = [](G g) -> Grads {
        const Val a(g.attrs.Float("alpha"));
        return {Where(g.x(0) > Val(0), g.dy(), g.dy() * a * Unary("exp", g.x(0)))};
      },
      .saves = SaveX(0)},
-    {.name = "gelu", .doc = "x * Phi(x), Phi the normal distribution (Hendrycks and Gimpel 2016); approximate tanh: "
-                            "their approximation.",
-     .attrs = {TextAttr("approximate", "none")}, .dtypes = kFloatTypes,
+    {.name = "gelu",
+     .doc =
+         "x * Phi(x), Phi the normal distribution (Hendrycks and Gimpel 2016); approximate tanh: "
+         "their approximation.",
+     .attrs = {TextAttr("approximate", "none")},
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results {
        if (x.variant()) {
          S inner = 0.7978845608028654 * (x[0] + 0.044715 * x[0] * x[0] * x[0]);
@@ -67,37 +80,56 @@ const OpSpec kRows[] = {
        return {g.dy() * (phi + x * Val(0.3989422804014327) * Unary("exp", x * x * Val(-0.5)))};
      },
      .saves = SaveX(0)},
-    {.name = "hardsigmoid", .doc = "min(max(x + 3, 0), 6) / 6.", .dtypes = kFloatTypes,
+    {.name = "hardsigmoid",
+     .doc = "min(max(x + 3, 0), 6) / 6.",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return Min(Max(x[0] + 3, S(0)), S(6)) / 6; },
      .grad = [](G g) -> Grads {
-       return {Where(g.x(0) > Val(-3), Where(g.x(0) < Val(3), g.dy() / Val(6), Val(0.0)), Val(0.0))};
+       return {
+           Where(g.x(0) > Val(-3), Where(g.x(0) < Val(3), g.dy() / Val(6), Val(0.0)), Val(0.0))};
      },
      .saves = SaveX(0)},
-    {.name = "hardswish", .doc = "x * min(max(x + 3, 0), 6) / 6.", .dtypes = kFloatTypes,
+    {.name = "hardswish",
+     .doc = "x * min(max(x + 3, 0), 6) / 6.",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] * (Min(Max(x[0] + 3, S(0)), S(6)) / 6); },
      .grad = [](G g) -> Grads {
        const Val x = g.x(0);
-       return {Where(x <= Val(-3), Val(0.0), Where(x >= Val(3), g.dy(), g.dy() * (x / Val(3) + Val(0.5))))};
+       return {Where(x <= Val(-3), Val(0.0),
+                     Where(x >= Val(3), g.dy(), g.dy() * (x / Val(3) + Val(0.5))))};
      },
      .saves = SaveX(0)},
-    {.name = "leaky_relu", .doc = "x where x > 0, else negative_slope * x.", .attrs = {Float("negative_slope", 0.01)},
+    {.name = "leaky_relu",
+     .doc = "x where x > 0, else negative_slope * x.",
+     .attrs = {Float("negative_slope", 0.01)},
      .dtypes = kFloatTypes,
-     .formula = [](X x) -> Results { return Select(x[0] > 0, x[0], x[0] * x.attr("negative_slope")); },
+     .formula = [](X x) -> Results {
+       return Select(x[0] > 0, x[0], x[0] * x.attr("negative_slope"));
+     },
      .grad = [](G g) -> Grads {
        return {Where(g.x(0) > Val(0), g.dy(), g.dy() * Val(g.attrs.Float("negative_slope")))};
      },
      .saves = SaveX(0)},
-    {.name = "logsigmoid", .doc = "log(sigmoid(x)), exact in the tail.", .dtypes = kFloatTypes,
+    {.name = "logsigmoid",
+     .doc = "log(sigmoid(x)), exact in the tail.",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return Min(x[0], S(0)) - Log1p(Exp(-Abs(x[0]))); },
-     .grad = [](G g) -> Grads { return {g.dy() * SigmoidVal(-g.x(0))}; }, .saves = SaveX(0)},
-    {.name = "mish", .doc = "x * tanh(softplus(x)).", .dtypes = kFloatTypes,
+     .grad = [](G g) -> Grads { return {g.dy() * SigmoidVal(-g.x(0))}; },
+     .saves = SaveX(0)},
+    {.name = "mish",
+     .doc = "x * tanh(softplus(x)).",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] * Tanh(SoftplusOf(x[0])); },
      .grad = [](G g) -> Grads {
        const Val x = g.x(0), t = Unary("tanh", Unary("softplus", x));
        return {g.dy() * (t + x * SigmoidVal(x) * (Val(1) - t * t))};
      },
      .saves = SaveX(0)},
-    {.name = "prelu", .doc = "a where a > 0, else a * b.", .in_min = 2, .in_max = 2, .dtypes = kFloatTypes,
+    {.name = "prelu",
+     .doc = "a where a > 0, else a * b.",
+     .in_min = 2,
+     .in_max = 2,
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return Select(x[0] > 0, x[0], x[0] * x[1]); },
      .grad = [](G g) -> Grads {
        const Val positive = g.x(0) > Val(0);
@@ -105,15 +137,25 @@ const OpSpec kRows[] = {
                SumTo(Where(positive, Val(0.0), g.dy() * g.x(0)), g.shape(1))};
      },
      .saves = kSaveAllX},
-    {.name = "relu", .doc = "x where x > 0, else 0; NaN stays.", .dtypes = kNumberTypes,
+    {.name = "relu",
+     .doc = "x where x > 0, else 0; NaN stays.",
+     .dtypes = kNumberTypes,
      .formula = [](X x) -> Results { return Max(x[0], S(0)); },
-     .grad = [](G g) -> Grads { return {Zero(g, g.y() > Val(0))}; }, .saves = SaveY(),
+     .grad = [](G g) -> Grads { return {Zero(g, g.y() > Val(0))}; },
+     .saves = SaveY(),
      .tolerance = Tolerance::kExact},
-    {.name = "relu6", .doc = "min(max(x, 0), 6); NaN stays.", .dtypes = kNumberTypes,
+    {.name = "relu6",
+     .doc = "min(max(x, 0), 6); NaN stays.",
+     .dtypes = kNumberTypes,
      .formula = [](X x) -> Results { return Min(Max(x[0], S(0)), S(6)); },
-     .grad = [](G g) -> Grads { return {Where(g.y() > Val(0), Where(g.y() < Val(6), g.dy(), Val(0.0)), Val(0.0))}; },
-     .saves = SaveY(), .tolerance = Tolerance::kExact},
-    {.name = "selu", .doc = "Scaled elu (Klambauer et al. 2017).", .dtypes = kFloatTypes,
+     .grad = [](G g) -> Grads {
+       return {Where(g.y() > Val(0), Where(g.y() < Val(6), g.dy(), Val(0.0)), Val(0.0))};
+     },
+     .saves = SaveY(),
+     .tolerance = Tolerance::kExact},
+    {.name = "selu",
+     .doc = "Scaled elu (Klambauer et al. 2017).",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results {
        return Select(x[0] > 0, 1.0507009873554805 * x[0], 1.7580993408473766 * Expm1(x[0]));
      },
@@ -122,20 +164,30 @@ const OpSpec kRows[] = {
                      g.dy() * Val(1.7580993408473766) * Unary("exp", g.x(0)))};
      },
      .saves = SaveX(0)},
-    {.name = "sigmoid", .doc = "1 / (1 + exp(-x)).", .types = Types::kPromoteFloat,
+    {.name = "sigmoid",
+     .doc = "1 / (1 + exp(-x)).",
+     .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return SigmoidOf(x[0]); },
-     .grad = [](G g) -> Grads { return {g.dy() * g.y() * (Val(1) - g.y())}; }, .saves = SaveY()},
-    {.name = "silu", .doc = "x * sigmoid(x).", .dtypes = kFloatTypes,
+     .grad = [](G g) -> Grads { return {g.dy() * g.y() * (Val(1) - g.y())}; },
+     .saves = SaveY()},
+    {.name = "silu",
+     .doc = "x * sigmoid(x).",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] * SigmoidOf(x[0]); },
      .grad = [](G g) -> Grads {
        const Val s = SigmoidVal(g.x(0));
        return {g.dy() * s * (Val(1) + g.x(0) * (Val(1) - s))};
      },
      .saves = SaveX(0)},
-    {.name = "softplus", .doc = "log(1 + exp(x)).", .dtypes = kFloatTypes,
+    {.name = "softplus",
+     .doc = "log(1 + exp(x)).",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return SoftplusOf(x[0]); },
-     .grad = [](G g) -> Grads { return {g.dy() * SigmoidVal(g.x(0))}; }, .saves = SaveX(0)},
-    {.name = "softsign", .doc = "x / (1 + |x|).", .dtypes = kFloatTypes,
+     .grad = [](G g) -> Grads { return {g.dy() * SigmoidVal(g.x(0))}; },
+     .saves = SaveX(0)},
+    {.name = "softsign",
+     .doc = "x / (1 + |x|).",
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] / (1 + Abs(x[0])); },
      .grad = [](G g) -> Grads {
        const Val d = Unary("abs", g.x(0)) + Val(1);

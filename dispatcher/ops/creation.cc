@@ -1,6 +1,6 @@
-// Tensors from nothing: constants, ranges, random numbers. Random numbers are Philox-4x32-10 (Salmon et al.
-// 2011): key = seed, counter = (element block, offset). Element i takes lane i mod 4 of block i div 4, so
-// the bits depend on nothing but seed, offset and i.
+// Tensors from nothing: constants, ranges, random numbers. Random numbers are Philox-4x32-10
+// (Salmon et al. 2011): key = seed, counter = (element block, offset). Element i takes lane i mod 4
+// of block i div 4, so the bits depend on nothing but seed, offset and i.
 #include "absl/strings/str_cat.h"
 #include "dispatcher/dispatch/device.h"
 #include "dispatcher/dispatch/launch.h"
@@ -14,7 +14,9 @@ using X = const Formula&;
 
 absl::Status ShapeFromAttr(InferArgs& a, int fallback_type) {
   const auto shape = a.attrs.List("shape");
-  if (absl::Status s = CheckShape(a.op.name.c_str(), shape.data(), static_cast<int32_t>(shape.size())); !s.ok())
+  if (absl::Status s =
+          CheckShape(a.op.name.c_str(), shape.data(), static_cast<int32_t>(shape.size()));
+      !s.ok())
     return s;
   const int type = a.dtype ? TypeOf(a.dtype) : fallback_type;
   if (!type) return a.Error(absl::StrCat(DtypeName(a.dtype), " is not a dtype of this library"));
@@ -90,9 +92,10 @@ S NormalOf(X x) {
   if (wide) {  // one block of four words per pair
     Block4 b = Philox(x, Shr(i, x.Const(1, SY_T_I64)));
     auto join = [&](S high, S low) {
-      return CastTo(Shr(Or(Shl(CastTo(high, SY_T_U64), x.Const(32, SY_T_U64)), CastTo(low, SY_T_U64)),
-                        x.Const(11, SY_T_U64)),
-                    SY_T_F64) *
+      return CastTo(
+                 Shr(Or(Shl(CastTo(high, SY_T_U64), x.Const(32, SY_T_U64)), CastTo(low, SY_T_U64)),
+                     x.Const(11, SY_T_U64)),
+                 SY_T_F64) *
              0x1p-53;
     };
     u1 = join(b.lane[1], b.lane[0]);
@@ -110,11 +113,13 @@ S NormalOf(X x) {
 }
 
 absl::Status Arange(InferArgs& a) {
-  const double start = a.attrs.Float("start"), end = a.attrs.Float("end"), step = a.attrs.Float("step");
+  const double start = a.attrs.Float("start"), end = a.attrs.Float("end"),
+               step = a.attrs.Float("step");
   if (step == 0 || step != step) return a.Error("step is 0");
   const double n = __builtin_ceil((end - start) / step);
   const int64_t count = n > 0 ? static_cast<int64_t>(n) : 0;
-  const bool whole = start == __builtin_trunc(start) && end == __builtin_trunc(end) && step == __builtin_trunc(step);
+  const bool whole = start == __builtin_trunc(start) && end == __builtin_trunc(end) &&
+                     step == __builtin_trunc(step);
   const int type = a.dtype ? TypeOf(a.dtype) : whole ? SY_T_I64 : SY_T_F32;
   if (!type || type == SY_T_BOOL) return a.Error(absl::StrCat(DtypeName(a.dtype), " cannot count"));
   if (count > (int64_t{1} << 40)) return a.Error("too many elements");
@@ -123,11 +128,21 @@ absl::Status Arange(InferArgs& a) {
 }
 
 const OpSpec kRows[] = {
-    {.name = "arange", .doc = "start, start + step, ... below end.", .in_min = 0, .in_max = 0,
-     .attrs = {Float("start", 0), Float("end", 0), Float("step", 1)}, .dtypes = kNumberTypes,
-     .formula = [](X x) -> Results { return x.attr("start") + x.attr("step") * CastTo(x.Linear(), x.type()); },
-     .infer = Arange, .grad = kNoGrad},
-    {.name = "eye", .doc = "Ones on the k-th diagonal of an n x m matrix, zeros elsewhere.", .in_min = 0, .in_max = 0,
+    {.name = "arange",
+     .doc = "start, start + step, ... below end.",
+     .in_min = 0,
+     .in_max = 0,
+     .attrs = {Float("start", 0), Float("end", 0), Float("step", 1)},
+     .dtypes = kNumberTypes,
+     .formula = [](X x) -> Results {
+       return x.attr("start") + x.attr("step") * CastTo(x.Linear(), x.type());
+     },
+     .infer = Arange,
+     .grad = kNoGrad},
+    {.name = "eye",
+     .doc = "Ones on the k-th diagonal of an n x m matrix, zeros elsewhere.",
+     .in_min = 0,
+     .in_max = 0,
      .attrs = {IntRequired("n"), Int("m", -1), Int("k", 0)},
      .formula = [](X x) -> Results {
        return Select(Eq(x.Index(0) + x.attr("k", SY_T_I64), x.Index(1)), x.Const(1), x.Const(0));
@@ -137,21 +152,32 @@ const OpSpec kRows[] = {
        if (n < 0) return a.Error("n is negative");
        const int64_t shape[] = {n, m};
        const int type = a.dtype ? TypeOf(a.dtype) : SY_T_F32;
-       if (!type) return a.Error(absl::StrCat(DtypeName(a.dtype), " is not a dtype of this library"));
+       if (!type)
+         return a.Error(absl::StrCat(DtypeName(a.dtype), " is not a dtype of this library"));
        a.Set(0, type, shape, 2);
        return absl::OkStatus();
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "full", .doc = "Every element is the input, a number or a 0-d tensor.", .in_min = 1, .in_max = 1,
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "full",
+     .doc = "Every element is the input, a number or a 0-d tensor.",
+     .in_min = 1,
+     .in_max = 1,
      .attrs = {IntsRequired("shape")},
      .formula = [](X x) -> Results { return x[0]; },
      .infer = [](InferArgs& a) -> absl::Status {
-       if (!a.in[0]->IsNumber() && a.view(0).count != 1) return a.Error("the value has more than one element");
+       if (!a.in[0]->IsNumber() && a.view(0).count != 1)
+         return a.Error("the value has more than one element");
        return ShapeFromAttr(a, a.type(0));
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "linspace", .doc = "steps numbers from start to end, both included; exact at both ends.", .in_min = 0,
-     .in_max = 0, .attrs = {Float("start", 0), Float("end", 1), Int("steps", 100)}, .dtypes = kFloatTypes,
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "linspace",
+     .doc = "steps numbers from start to end, both included; exact at both ends.",
+     .in_min = 0,
+     .in_max = 0,
+     .attrs = {Float("start", 0), Float("end", 1), Int("steps", 100)},
+     .dtypes = kFloatTypes,
      .formula = [](X x) -> Results {
        S i = CastTo(x.Linear(), x.type()), n = x.attr("steps", x.type());
        S last = Max(n - 1, S(1));
@@ -167,12 +193,23 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = kNoGrad},
-    {.name = "normal", .doc = "Normally distributed numbers by Box-Muller.", .in_min = 0, .in_max = 0,
-     .attrs = {IntsRequired("shape"), Float("mean", 0), Float("std", 1), Int("seed", 0), Int("offset", -1)},
-     .dtypes = kFloatTypes, .formula = [](X x) -> Results { return NormalOf(x); }, .infer = FloatShape,
-     .grad = kNoGrad, .random = true},
-    {.name = "randint", .doc = "Uniform integers in [low, high), from 64-bit draws.", .in_min = 0, .in_max = 0,
-     .attrs = {IntsRequired("shape"), Int("low", 0), IntRequired("high"), Int("seed", 0), Int("offset", -1)},
+    {.name = "normal",
+     .doc = "Normally distributed numbers by Box-Muller.",
+     .in_min = 0,
+     .in_max = 0,
+     .attrs = {IntsRequired("shape"), Float("mean", 0), Float("std", 1), Int("seed", 0),
+               Int("offset", -1)},
+     .dtypes = kFloatTypes,
+     .formula = [](X x) -> Results { return NormalOf(x); },
+     .infer = FloatShape,
+     .grad = kNoGrad,
+     .random = true},
+    {.name = "randint",
+     .doc = "Uniform integers in [low, high), from 64-bit draws.",
+     .in_min = 0,
+     .in_max = 0,
+     .attrs = {IntsRequired("shape"), Int("low", 0), IntRequired("high"), Int("seed", 0),
+               Int("offset", -1)},
      .dtypes = kIntTypes,
      .formula = [](X x) -> Results {
        S range = x.attr("high", SY_T_U64) - x.attr("low", SY_T_U64);
@@ -183,8 +220,13 @@ const OpSpec kRows[] = {
        if (absl::Status s = ShapeFromAttr(a, SY_T_I64); !s.ok()) return s;
        return IsInt(TypeOf(a.out[0].dtype)) ? absl::OkStatus() : a.Error("want an integer dtype");
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact, .random = true},
-    {.name = "random_bits", .doc = "Uniform 32- or 64-bit words (u32 or u64).", .in_min = 0, .in_max = 0,
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact,
+     .random = true},
+    {.name = "random_bits",
+     .doc = "Uniform 32- or 64-bit words (u32 or u64).",
+     .in_min = 0,
+     .in_max = 0,
      .attrs = {IntsRequired("shape"), Int("seed", 0), Int("offset", -1)},
      .dtypes = SY_T_BIT(SY_T_U32) | SY_T_BIT(SY_T_U64),
      .formula = [](X x) -> Results { return x.type() == SY_T_U64 ? Bits64(x) : Bits32(x); },
@@ -193,9 +235,14 @@ const OpSpec kRows[] = {
        const int t = TypeOf(a.out[0].dtype);
        return t == SY_T_U32 || t == SY_T_U64 ? absl::OkStatus() : a.Error("want u32 or u64");
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact, .random = true},
-    {.name = "randperm", .doc = "A random permutation of 0 ... n - 1, by sorting 64-bit keys.", .in_min = 0,
-     .in_max = 0, .attrs = {IntRequired("n"), Int("seed", 0), Int("offset", -1)},
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact,
+     .random = true},
+    {.name = "randperm",
+     .doc = "A random permutation of 0 ... n - 1, by sorting 64-bit keys.",
+     .in_min = 0,
+     .in_max = 0,
+     .attrs = {IntRequired("n"), Int("seed", 0), Int("offset", -1)},
      .composite = [](const OpArgs& a) -> Vals {
        const int64_t n = a.attrs.Int("n");
        if (n < 0) {
@@ -216,12 +263,21 @@ const OpSpec kRows[] = {
        Vals sorted = CallMany(OpOf<"sort">(), in, 2);
        return {sorted[1]};
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "uniform", .doc = "Uniform numbers in [low, high).", .in_min = 0, .in_max = 0,
-     .attrs = {IntsRequired("shape"), Float("low", 0), Float("high", 1), Int("seed", 0), Int("offset", -1)},
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "uniform",
+     .doc = "Uniform numbers in [low, high).",
+     .in_min = 0,
+     .in_max = 0,
+     .attrs = {IntsRequired("shape"), Float("low", 0), Float("high", 1), Int("seed", 0),
+               Int("offset", -1)},
      .dtypes = kFloatTypes,
-     .formula = [](X x) -> Results { return x.attr("low") + Unit(x) * (x.attr("high") - x.attr("low")); },
-     .infer = FloatShape, .grad = kNoGrad, .random = true},
+     .formula = [](X x) -> Results {
+       return x.attr("low") + Unit(x) * (x.attr("high") - x.attr("low"));
+     },
+     .infer = FloatShape,
+     .grad = kNoGrad,
+     .random = true},
 };
 
 }  // namespace

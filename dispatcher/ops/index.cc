@@ -38,8 +38,9 @@ absl::Status GatherInfer(InferArgs& a) {
   bool fits = x.rank == index.rank && x.rank > 0;
   for (int d = 0; fits && d < x.rank; ++d) fits = d == *dim || index.shape[d] <= x.shape[d];
   if (!fits)
-    return a.Error(absl::StrFormat("index %s for %s; want its rank, and no larger sizes but at axis %d", Describe(a.in[1]),
-                                   Describe(a.in[0]), *dim));
+    return a.Error(
+        absl::StrFormat("index %s for %s; want its rank, and no larger sizes but at axis %d",
+                        Describe(a.in[1]), Describe(a.in[0]), *dim));
   a.Set(0, x.type, index.shape, index.rank);
   return absl::OkStatus();
 }
@@ -76,13 +77,15 @@ absl::Status ScatterInfer(InferArgs& a) {
   auto dim = a.Axis(a.attrs.Int("dim"), x.rank);
   if (!dim.ok()) return dim.status();
   if (source.type != x.type)
-    return a.Error(absl::StrFormat("source %s for %s; want one dtype", Describe(a.in[2]), Describe(a.in[0])));
+    return a.Error(
+        absl::StrFormat("source %s for %s; want one dtype", Describe(a.in[2]), Describe(a.in[0])));
   bool fits = x.rank == index.rank && source.rank == index.rank && x.rank > 0;
   for (int d = 0; fits && d < x.rank; ++d)
     fits = (d == *dim || index.shape[d] <= x.shape[d]) && index.shape[d] <= source.shape[d];
   if (!fits)
-    return a.Error(absl::StrFormat("index %s, source %s for %s; want one rank, index sizes within both but at axis %d",
-                                   Describe(a.in[1]), Describe(a.in[2]), Describe(a.in[0]), *dim));
+    return a.Error(absl::StrFormat(
+        "index %s, source %s for %s; want one rank, index sizes within both but at axis %d",
+        Describe(a.in[1]), Describe(a.in[2]), Describe(a.in[0]), *dim));
   a.SetLike(0, 0, x.type);
   return absl::OkStatus();
 }
@@ -112,8 +115,9 @@ absl::StatusOr<int64_t> ModeOf(std::string_view name) {
   if (name == "mul") return SY_SCATTER_MUL;
   if (name == "min") return SY_SCATTER_MIN;
   if (name == "max") return SY_SCATTER_MAX;
-  return absl::InvalidArgumentError(
-      absl::StrCat("scatter: reduce is \"", absl::string_view(name.data(), name.size()), "\"; want set, add, mul, min or max"));
+  return absl::InvalidArgumentError(absl::StrCat("scatter: reduce is \"",
+                                                 absl::string_view(name.data(), name.size()),
+                                                 "\"; want set, add, mul, min or max"));
 }
 
 Grads ScatterGrad(G g) {
@@ -127,14 +131,17 @@ Grads ScatterGrad(G g) {
   } else if (mode == "set") {
     if (g.wants(0)) {
       AttrBlob attrs(&OpOf<"scatter">(), g.attrs.data());
-      dx = Call(OpOf<"scatter">(), {g.dy(), index, Zeros(index.shape(), g.dy().type(), g.dy().get()->device)}, &attrs);
+      dx = Call(OpOf<"scatter">(),
+                {g.dy(), index, Zeros(index.shape(), g.dy().type(), g.dy().get()->device)}, &attrs);
     }
     if (g.wants(2)) ds = Gather(g.dy(), dim, index);
   } else {
-    ErrorScope::Fail(absl::UnimplementedError("scatter: no gradient for reduce other than set and add"));
+    ErrorScope::Fail(
+        absl::UnimplementedError("scatter: no gradient for reduce other than set and add"));
     return {};
   }
-  if (ds && !std::equal(index.shape().begin(), index.shape().end(), g.shape(2).begin(), g.shape(2).end())) {
+  if (ds && !std::equal(index.shape().begin(), index.shape().end(), g.shape(2).begin(),
+                        g.shape(2).end())) {
     std::vector<int64_t> pads;
     for (size_t d = 0; d < g.shape(2).size(); ++d) {
       pads.push_back(0);
@@ -147,7 +154,8 @@ Grads ScatterGrad(G g) {
 
 // x[..., index, ...] for a 1-d (or 0-d) index along an axis: a gather with an expanded index.
 Val SpreadIndex(const Val& index, const Val& like, int dim) {
-  std::vector<int64_t> shape(static_cast<size_t>(like.rank()), 1), wide(like.shape().begin(), like.shape().end());
+  std::vector<int64_t> shape(static_cast<size_t>(like.rank()), 1),
+      wide(like.shape().begin(), like.shape().end());
   shape[static_cast<size_t>(dim)] = wide[static_cast<size_t>(dim)] = index.view().count;
   return Expand(Reshape(index, shape), wide);
 }
@@ -158,8 +166,8 @@ bool CheckIndexArgs(const OpArgs& a) {
   if (rank == 0 || d < -rank || d >= rank || a[1].rank() > 1 ||
       (a[1].type() != SY_T_I64 && a[1].type() != SY_T_I32)) {
     ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-        "%s: index %s along axis %d of %s; want a 1-d i64 or i32 index and an axis of it", a.op.name, Describe(a[1].get()), d,
-        Describe(a[0].get()))));
+        "%s: index %s along axis %d of %s; want a 1-d i64 or i32 index and an axis of it",
+        a.op.name, Describe(a[1].get()), d, Describe(a[0].get()))));
     return false;
   }
   return true;
@@ -180,7 +188,8 @@ Vals IndexAdd(const OpArgs& a) {
 Vals Embedding(const OpArgs& a) {
   const Val weight = a[0], index = a[1];
   if (weight.rank() != 2) {
-    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrCat("embedding: weight ", Describe(weight.get()), "; want [entries, width]")));
+    ErrorScope::Fail(absl::InvalidArgumentError(
+        absl::StrCat("embedding: weight ", Describe(weight.get()), "; want [entries, width]")));
     return {Val()};
   }
   AttrBlob attrs(&OpOf<"index_select">());
@@ -201,7 +210,9 @@ Grads EmbeddingGrad(G g) {
     dy = Where(Unsqueeze(EqualTo(index, Val(static_cast<int>(padding))), 1), Val(0.0), dy);
   AttrBlob attrs(&OpOf<"index_add">());
   attrs.Set("dim", 0);
-  return {Call(OpOf<"index_add">(), {Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), index, dy}, &attrs), Val()};
+  return {Call(OpOf<"index_add">(),
+               {Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), index, dy}, &attrs),
+          Val()};
 }
 
 // ---- scans
@@ -222,9 +233,9 @@ absl::Status ScanWith(CoreArgs& a, int64_t combiner) {
   if (x->view.count == 0) return absl::OkStatus();
   const int type = a.out[0]->view.type;
   ProgramBuilder builder;
-  S value = builder.Cast(builder.Input(0, x->view.type), ComputeType(type) == SY_T_I32 && type == SY_T_BOOL
-                                                             ? SY_T_I32
-                                                             : ComputeType(type));
+  S value = builder.Cast(
+      builder.Input(0, x->view.type),
+      ComputeType(type) == SY_T_I32 && type == SY_T_BOOL ? SY_T_I32 : ComputeType(type));
   Launch l;
   a.Begin(&l);
   const bool plain = a.out_count == 2;
@@ -260,9 +271,9 @@ Val MovedUp(const Val& x, int dim, int64_t by) {
   return PadConstant(x, pads, 0);
 }
 
-// dx_j is the product of all before x_j times r_j = dy_j + x_{j+1} * r_{j+1}, what later products make of it. The
-// recurrence is solved by doubling, without a division: zeros are right. exclusive: the products begin one later;
-// reverse: all of it from the other end.
+// dx_j is the product of all before x_j times r_j = dy_j + x_{j+1} * r_{j+1}, what later products
+// make of it. The recurrence is solved by doubling, without a division: zeros are right. exclusive:
+// the products begin one later; reverse: all of it from the other end.
 Grads CumprodGrad(G g) {
   Val x = g.x(0), dy = g.dy();
   if (g.shape(0).empty()) return {g.attrs.Flag("exclusive") ? ZerosLike(dy) : dy};
@@ -326,14 +337,17 @@ absl::Status TopkInfer(InferArgs& a) {
   auto dim = a.Axis(a.attrs.Int("dim"), x.rank);
   if (!dim.ok()) return dim.status();
   const int64_t k = a.attrs.Int("k"), size = x.rank ? x.shape[*dim] : 1;
-  if (k < 0 || k > size) return a.Error(absl::StrFormat("k = %d of %d along axis %d of %s", k, size, *dim, Describe(a.in[0])));
+  if (k < 0 || k > size)
+    return a.Error(
+        absl::StrFormat("k = %d of %d along axis %d of %s", k, size, *dim, Describe(a.in[0])));
   a.SetLike(0, 0, x.type);
   a.SetLike(1, 0, SY_T_I64);
   if (x.rank) a.out[0].dims[*dim] = a.out[1].dims[*dim] = k;
   return absl::OkStatus();
 }
 
-// By a full sort. NaN, which sorts last, must come first among the largest: largest flips the order twice.
+// By a full sort. NaN, which sorts last, must come first among the largest: largest flips the order
+// twice.
 Vals Topk(const OpArgs& a) {
   const int dim = DimOf(a.attrs, a[0].rank());
   AttrBlob attrs(&OpOf<"sort">());
@@ -341,11 +355,13 @@ Vals Topk(const OpArgs& a) {
   const Val in[] = {a[0]};
   Vals sorted = CallMany(OpOf<"sort">(), in, 2, &attrs);
   if (a[0].rank() == 0) return sorted;
-  return {Contiguous(Slice(sorted[0], dim, 0, a.attrs.Int("k"))), Contiguous(Slice(sorted[1], dim, 0, a.attrs.Int("k")))};
+  return {Contiguous(Slice(sorted[0], dim, 0, a.attrs.Int("k"))),
+          Contiguous(Slice(sorted[1], dim, 0, a.attrs.Int("k")))};
 }
 
 const OpSpec kRows[] = {
-    {.name = "argsort", .doc = "Where each element of the sorted axis came from; stable, NaN last.",
+    {.name = "argsort",
+     .doc = "Where each element of the sorted axis came from; stable, NaN last.",
      .attrs = {Int("dim", -1), Bool("descending", false)},
      .composite = [](const OpArgs& a) -> Vals {
        AttrBlob attrs(&OpOf<"sort">());
@@ -353,55 +369,128 @@ const OpSpec kRows[] = {
        const Val in[] = {a[0]};
        return {CallMany(OpOf<"sort">(), in, 2, &attrs)[1]};
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "cummax", .doc = "Largest so far along an axis, and its index, the first of equals; NaN wins.", .outs = 2,
-     .attrs = {Int("dim", -1)},
-     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMAX); }, .infer = ScanInfer,
-     .grad = ByIndexGrad, .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "cummin", .doc = "Smallest so far along an axis, and its index, the first of equals; NaN wins.", .outs = 2,
-     .attrs = {Int("dim", -1)},
-     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMIN); }, .infer = ScanInfer,
-     .grad = ByIndexGrad, .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "cumprod", .doc = "Product of the elements so far along an axis.",
-     .attrs = {Int("dim", -1), Bool("exclusive", false), Bool("reverse", false)},
-     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_PROD); }, .infer = ScanInfer,
-     .grad = CumprodGrad, .saves = SaveX(0) | SaveY(), .low = 0.5, .high = 1.5, .tolerance = Tolerance::kSum},
-    {.name = "cumsum", .doc = "Sum of the elements so far along an axis.",
-     .attrs = {Int("dim", -1), Bool("exclusive", false), Bool("reverse", false)},
-     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_SUM); }, .infer = ScanInfer,
-     .grad = CumsumGrad, .tolerance = Tolerance::kSum},
-    {.name = "embedding", .doc = "Rows of weight [entries, width] by index; padding_idx gets no gradient.", .in_min = 2,
-     .in_max = 2, .attrs = {Int("padding_idx", -1)}, .composite = Embedding, .grad = EmbeddingGrad, .saves = SaveX(1),
+     .grad = kNoGrad,
      .tolerance = Tolerance::kExact},
-    {.name = "gather", .doc = "out[.., j, ..] = x[.., index[.., j, ..], ..] along an axis. A bad index reads 0 and is "
-                              "reported at the next wait.",
-     .in_min = 2, .in_max = 2, .attrs = {Int("dim", 0)}, .core = GatherCore, .infer = GatherInfer,
+    {.name = "cummax",
+     .doc = "Largest so far along an axis, and its index, the first of equals; NaN wins.",
+     .outs = 2,
+     .attrs = {Int("dim", -1)},
+     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMAX); },
+     .infer = ScanInfer,
+     .grad = ByIndexGrad,
+     .saves = SaveY(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "cummin",
+     .doc = "Smallest so far along an axis, and its index, the first of equals; NaN wins.",
+     .outs = 2,
+     .attrs = {Int("dim", -1)},
+     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_ARGMIN); },
+     .infer = ScanInfer,
+     .grad = ByIndexGrad,
+     .saves = SaveY(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "cumprod",
+     .doc = "Product of the elements so far along an axis.",
+     .attrs = {Int("dim", -1), Bool("exclusive", false), Bool("reverse", false)},
+     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_PROD); },
+     .infer = ScanInfer,
+     .grad = CumprodGrad,
+     .saves = SaveX(0) | SaveY(),
+     .low = 0.5,
+     .high = 1.5,
+     .tolerance = Tolerance::kSum},
+    {.name = "cumsum",
+     .doc = "Sum of the elements so far along an axis.",
+     .attrs = {Int("dim", -1), Bool("exclusive", false), Bool("reverse", false)},
+     .core = [](CoreArgs& a) -> absl::Status { return ScanWith(a, SY_COMBINE_SUM); },
+     .infer = ScanInfer,
+     .grad = CumsumGrad,
+     .tolerance = Tolerance::kSum},
+    {.name = "embedding",
+     .doc = "Rows of weight [entries, width] by index; padding_idx gets no gradient.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {Int("padding_idx", -1)},
+     .composite = Embedding,
+     .grad = EmbeddingGrad,
+     .saves = SaveX(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "gather",
+     .doc =
+         "out[.., j, ..] = x[.., index[.., j, ..], ..] along an axis. A bad index reads 0 and is "
+         "reported at the next wait.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {Int("dim", 0)},
+     .core = GatherCore,
+     .infer = GatherInfer,
      .grad = [](G g) -> Grads {
        const int dim = DimOf(g.attrs, static_cast<int>(g.shape(0).size()));
-       return {ScatterAdd(Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), dim, g.x(1), g.dy()), Val()};
+       return {
+           ScatterAdd(Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), dim, g.x(1), g.dy()),
+           Val()};
      },
-     .saves = SaveX(1), .tolerance = Tolerance::kExact},
-    {.name = "index_add", .doc = "x with source added at the places that a 1-d index names along an axis.", .in_min = 3,
-     .in_max = 3, .attrs = {Int("dim", 0)}, .composite = IndexAdd, .grad = kAutoGrad, .tolerance = Tolerance::kSum},
-    {.name = "index_select", .doc = "The places of x that a 1-d index names along an axis.", .in_min = 2, .in_max = 2,
-     .attrs = {Int("dim", 0)}, .composite = IndexSelect, .grad = kAutoGrad, .tolerance = Tolerance::kExact},
-    {.name = "scatter", .doc = "x with source[.., j, ..] put at index[.., j, ..] along an axis; reduce: set, add, mul, "
-                               "min, max. In index order: the last set wins.",
-     .in_min = 3, .in_max = 3, .attrs = {Int("dim", 0), TextAttr("reduce", "set")},
+     .saves = SaveX(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "index_add",
+     .doc = "x with source added at the places that a 1-d index names along an axis.",
+     .in_min = 3,
+     .in_max = 3,
+     .attrs = {Int("dim", 0)},
+     .composite = IndexAdd,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kSum},
+    {.name = "index_select",
+     .doc = "The places of x that a 1-d index names along an axis.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {Int("dim", 0)},
+     .composite = IndexSelect,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "scatter",
+     .doc =
+         "x with source[.., j, ..] put at index[.., j, ..] along an axis; reduce: set, add, mul, "
+         "min, max. In index order: the last set wins.",
+     .in_min = 3,
+     .in_max = 3,
+     .attrs = {Int("dim", 0), TextAttr("reduce", "set")},
      .core = [](CoreArgs& a) -> absl::Status {
        auto mode = ModeOf(a.attrs.Text("reduce"));
        return mode.ok() ? ScatterWith(a, *mode) : mode.status();
      },
-     .infer = ScatterInfer, .grad = ScatterGrad, .saves = SaveX(1), .tolerance = Tolerance::kExact},
-    {.name = "scatter_add", .doc = "scatter with reduce add.", .in_min = 3, .in_max = 3, .attrs = {Int("dim", 0)},
-     .core = [](CoreArgs& a) -> absl::Status { return ScatterWith(a, SY_SCATTER_ADD); }, .infer = ScatterInfer,
-     .grad = ScatterGrad, .saves = SaveX(1), .tolerance = Tolerance::kSum},
-    {.name = "sort", .doc = "Sorted along an axis, and where each came from; stable, NaN last.", .outs = 2,
-     .attrs = {Int("dim", -1), Bool("descending", false)}, .core = SortCore, .infer = SortInfer, .grad = ByIndexGrad,
-     .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "topk", .doc = "The k largest (smallest) along an axis in order, and their indices; NaN last.", .outs = 2,
-     .attrs = {IntRequired("k"), Int("dim", -1), Bool("largest", true)}, .composite = Topk, .infer = TopkInfer,
-     .grad = ByIndexGrad, .saves = SaveY(1), .tolerance = Tolerance::kExact},
+     .infer = ScatterInfer,
+     .grad = ScatterGrad,
+     .saves = SaveX(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "scatter_add",
+     .doc = "scatter with reduce add.",
+     .in_min = 3,
+     .in_max = 3,
+     .attrs = {Int("dim", 0)},
+     .core = [](CoreArgs& a) -> absl::Status { return ScatterWith(a, SY_SCATTER_ADD); },
+     .infer = ScatterInfer,
+     .grad = ScatterGrad,
+     .saves = SaveX(1),
+     .tolerance = Tolerance::kSum},
+    {.name = "sort",
+     .doc = "Sorted along an axis, and where each came from; stable, NaN last.",
+     .outs = 2,
+     .attrs = {Int("dim", -1), Bool("descending", false)},
+     .core = SortCore,
+     .infer = SortInfer,
+     .grad = ByIndexGrad,
+     .saves = SaveY(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "topk",
+     .doc = "The k largest (smallest) along an axis in order, and their indices; NaN last.",
+     .outs = 2,
+     .attrs = {IntRequired("k"), Int("dim", -1), Bool("largest", true)},
+     .composite = Topk,
+     .infer = TopkInfer,
+     .grad = ByIndexGrad,
+     .saves = SaveY(1),
+     .tolerance = Tolerance::kExact},
 };
 
 }  // namespace

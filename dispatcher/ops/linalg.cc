@@ -15,12 +15,14 @@ using G = const GradArgs&;
 absl::Status MatmulInfer(InferArgs& a) {
   const SyView &x = a.view(0), &y = a.view(1);
   auto fail = [&](const char* what) {
-    return a.Error(absl::StrFormat("%s: a %s, b %s; want a.shape[-1] == b.shape[-2]", what, Describe(a.in[0]),
-                                   Describe(a.in[1])));
+    return a.Error(absl::StrFormat("%s: a %s, b %s; want a.shape[-1] == b.shape[-2]", what,
+                                   Describe(a.in[0]), Describe(a.in[1])));
   };
   if (x.rank == 0 || y.rank == 0) return fail("a 0-d tensor has no axis to sum over");
   const int type = Promote(x.type, y.type);
-  if (!type || type == SY_T_BOOL) return a.Error(absl::StrFormat("no product of %s and %s", Describe(a.in[0]), Describe(a.in[1])));
+  if (!type || type == SY_T_BOOL)
+    return a.Error(
+        absl::StrFormat("no product of %s and %s", Describe(a.in[0]), Describe(a.in[1])));
   const int64_t k = x.shape[x.rank - 1], k2 = y.rank == 1 ? y.shape[0] : y.shape[y.rank - 2];
   if (k != k2) return fail("inner dimensions differ");
   const int xb = std::max(x.rank - 2, 0), yb = std::max(y.rank - 2, 0), batch = std::max(xb, yb);
@@ -38,7 +40,8 @@ absl::Status MatmulInfer(InferArgs& a) {
   return absl::OkStatus();
 }
 
-// The operand as [batch..., rows, columns] with `batch` axes taken from `shape`, missing ones at stride 0.
+// The operand as [batch..., rows, columns] with `batch` axes taken from `shape`, missing ones at
+// stride 0.
 SyView AsMatrix(const SyTensor* t, bool left, const int64_t* shape, int batch) {
   const SyView& x = t->view;
   SyView v;
@@ -141,7 +144,10 @@ Grads LinearGrad(G g) {
 }
 
 const OpSpec kRows[] = {
-    {.name = "addmm", .doc = "beta * c + alpha * (a @ b).", .in_min = 3, .in_max = 3,
+    {.name = "addmm",
+     .doc = "beta * c + alpha * (a @ b).",
+     .in_min = 3,
+     .in_max = 3,
      .attrs = {Float("alpha", 1), Float("beta", 1)},
      .composite = [](const OpArgs& a) -> Vals {
        const double alpha = a.attrs.Float("alpha"), beta = a.attrs.Float("beta");
@@ -149,21 +155,34 @@ const OpSpec kRows[] = {
        if (alpha != 1) product = product * Val(alpha);
        return {product + (beta == 1 ? a[0] : a[0] * Val(beta))};
      },
-     .grad = kAutoGrad, .tolerance = Tolerance::kSum},
-    {.name = "linear", .doc = "x @ weight^T + bias; weight [out, in] as in torch.", .in_min = 2, .in_max = 3,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kSum},
+    {.name = "linear",
+     .doc = "x @ weight^T + bias; weight [out, in] as in torch.",
+     .in_min = 2,
+     .in_max = 3,
      .optional_from = 2,
      .composite = [](const OpArgs& a) -> Vals {
        if (a[1].rank() != 2 || a[0].rank() < 1 || a[0].size(-1) != a[1].size(1)) {
-         ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-             "linear: x %s, weight %s; want x.shape[-1] == weight.shape[1]", Describe(a[0].get()), Describe(a[1].get()))));
+         ErrorScope::Fail(absl::InvalidArgumentError(
+             absl::StrFormat("linear: x %s, weight %s; want x.shape[-1] == weight.shape[1]",
+                             Describe(a[0].get()), Describe(a[1].get()))));
          return {Val()};
        }
        const Val y = MatMul(a[0], Transpose(a[1], 0, 1));
        return {a.has(2) ? y + a[2] : y};
      },
-     .grad = LinearGrad, .saves = SaveX(0) | SaveX(1), .tolerance = Tolerance::kSum},
-    {.name = "matmul", .doc = "Matrix product; batch axes broadcast. f16 and bf16 accumulate in f32, integers wrap.",
-     .in_min = 2, .in_max = 2, .core = MatmulCore, .infer = MatmulInfer, .grad = MatmulGrad, .saves = kSaveAllX,
+     .grad = LinearGrad,
+     .saves = SaveX(0) | SaveX(1),
+     .tolerance = Tolerance::kSum},
+    {.name = "matmul",
+     .doc = "Matrix product; batch axes broadcast. f16 and bf16 accumulate in f32, integers wrap.",
+     .in_min = 2,
+     .in_max = 2,
+     .core = MatmulCore,
+     .infer = MatmulInfer,
+     .grad = MatmulGrad,
+     .saves = kSaveAllX,
      .tolerance = Tolerance::kSum},
 };
 

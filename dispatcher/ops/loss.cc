@@ -15,28 +15,29 @@ Val Reduced(const OpArgs& a, const Val& loss) {
   if (how == "none") return loss;
   if (how == "sum") return SumAll(loss);
   if (how == "mean") return Mean(loss, {}, false);
-  ErrorScope::Fail(absl::InvalidArgumentError(absl::StrCat(
-      a.op.name, ": reduction is \"", absl::string_view(how.data(), how.size()), "\"; want mean, sum or none")));
+  ErrorScope::Fail(absl::InvalidArgumentError(
+      absl::StrCat(a.op.name, ": reduction is \"", absl::string_view(how.data(), how.size()),
+                   "\"; want mean, sum or none")));
   return Val();
 }
 
 // Class scores [n, c] or [n, c, ...] with targets [n] or [n, ...].
 bool CheckClasses(const OpArgs& a) {
   const Val &x = a[0], &t = a[1];
-  bool fits = x.rank() >= 1 && IsFloat(x.type()) && (t.type() == SY_T_I64 || t.type() == SY_T_I32) &&
-              t.rank() == x.rank() - 1;
+  bool fits = x.rank() >= 1 && IsFloat(x.type()) &&
+              (t.type() == SY_T_I64 || t.type() == SY_T_I32) && t.rank() == x.rank() - 1;
   const int channel = x.rank() == 1 ? 0 : 1;
   for (int d = 0, e = 0; fits && d < x.rank(); ++d)
     if (d != channel) fits = x.size(d) == t.size(e++);
   if (!fits)
-    ErrorScope::Fail(absl::InvalidArgumentError(
-        absl::StrFormat("%s: scores %s, targets %s; want floating [n, classes, ...] and i64 or i32 [n, ...]", a.op.name,
-                        Describe(x.get()), Describe(t.get()))));
+    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
+        "%s: scores %s, targets %s; want floating [n, classes, ...] and i64 or i32 [n, ...]",
+        a.op.name, Describe(x.get()), Describe(t.get()))));
   return fits;
 }
 
-// -log p of the target class, 0 where the target is ignored, with the channel axis kept at size 1; and, with that
-// axis too, which targets count.
+// -log p of the target class, 0 where the target is ignored, with the channel axis kept at size 1;
+// and, with that axis too, which targets count.
 struct Picked {
   Val loss, kept;
 };
@@ -44,7 +45,8 @@ Picked Pick(const OpArgs& a, const Val& log_p, int channel) {
   const Val target = Unsqueeze(a[1], channel);
   const Val ignored = EqualTo(target, Val(static_cast<int>(a.attrs.Int("ignore_index"))));
   const Val safe = CastTo(Where(ignored, Val(0), target), SY_T_I64);
-  return {Where(ignored, Val(0.0), -Gather(log_p, channel, safe)), Call(OpOf<"logical_not">(), {ignored})};
+  return {Where(ignored, Val(0.0), -Gather(log_p, channel, safe)),
+          Call(OpOf<"logical_not">(), {ignored})};
 }
 
 Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
@@ -79,23 +81,27 @@ Val Kept(G g, const Val& target) {
   return Call(OpOf<"logical_not">(), {ignored});
 }
 
-// (softmax - target) * g as one program over rows. Empty where the device has no `row`, and where the formula in ops
-// is wanted: with smoothing, or to be differentiated again.
+// (softmax - target) * g as one program over rows. Empty where the device has no `row`, and where
+// the formula in ops is wanted: with smoothing, or to be differentiated again.
 Val CrossEntropyGradRow(G g, int channel) {
   const Val &x = g.x(0), &target = g.x(1);
-  if (!x || !target || x.view().count == 0 || Thread().grad_mode || g.attrs.Float("label_smoothing") != 0) return Val();
+  if (!x || !target || x.view().count == 0 || Thread().grad_mode ||
+      g.attrs.Float("label_smoothing") != 0)
+    return Val();
   Val scale = g.dy();
   if (g.attrs.Text("reduction") == "mean") scale = scale / SumAll(Kept(g, target));
   scale = CastTo(scale, x.type());
   if (!scale) return Val();
   const int rank = x.rank(), compute = ComputeType(x.type());
-  static std::atomic<const Program*> programs[16][SY_MAX_RANK + 1][2];  // by type of scores, rank, type of targets
+  static std::atomic<const Program*> programs[16][SY_MAX_RANK + 1]
+                                             [2];  // by type of scores, rank, type of targets
   std::atomic<const Program*>& cell = programs[x.type()][rank][target.type() == SY_T_I64];
   const Program* program = cell.load(std::memory_order_acquire);
   if (!program) {
     ProgramBuilder builder;
     const Formula f(&builder,
-                    {builder.Cast(builder.Input(0, x.type()), compute), builder.Cast(builder.Input(1, target.type()), SY_T_I64),
+                    {builder.Cast(builder.Input(0, x.type()), compute),
+                     builder.Cast(builder.Input(1, target.type()), SY_T_I64),
                      builder.Cast(builder.Input(2, x.type()), compute)},
                     &g.attrs, compute, 0);
     const S e = Exp(f[0] - RowMax(f[0])), hit = Eq(f[1], f.Index(rank - 1));
@@ -129,7 +135,8 @@ Grads CrossEntropyGrad(G g) {
   const Val index = Reshape(Make(OpOf<"arange">(), p.get()->device, SY_T_I64, range), shape);
   const Val hit = EqualTo(Unsqueeze(target, channel), index);
   const double e = g.attrs.Float("label_smoothing");
-  const Val smooth = Where(hit, Val(1 - e + e / static_cast<double>(classes)), Val(e / static_cast<double>(classes)));
+  const Val smooth = Where(hit, Val(1 - e + e / static_cast<double>(classes)),
+                           Val(e / static_cast<double>(classes)));
   Val scale = kept;
   const auto how = g.attrs.Text("reduction");
   if (how == "mean") scale = kept / SumAll(kept);
@@ -137,10 +144,15 @@ Grads CrossEntropyGrad(G g) {
 }
 
 const OpSpec kRows[] = {
-    {.name = "bce_with_logits", .doc = "Binary cross entropy of sigmoid(x) with t: max(x, 0) - x t + log1p(exp(-|x|)).",
-     .in_min = 2, .in_max = 2, .attrs = {TextAttr("reduction", "mean")}, .dtypes = kFloatTypes,
+    {.name = "bce_with_logits",
+     .doc = "Binary cross entropy of sigmoid(x) with t: max(x, 0) - x t + log1p(exp(-|x|)).",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean")},
+     .dtypes = kFloatTypes,
      .composite = [](const OpArgs& a) -> Vals {
-       return {Reduced(a, Unary("relu", a[0]) - a[0] * a[1] + Unary("log1p", Unary("exp", -Unary("abs", a[0]))))};
+       return {Reduced(a, Unary("relu", a[0]) - a[0] * a[1] +
+                              Unary("log1p", Unary("exp", -Unary("abs", a[0]))))};
      },
      .grad = [](G g) -> Grads {
        const auto how = g.attrs.Text("reduction");
@@ -151,32 +163,61 @@ const OpSpec kRows[] = {
          dx = dx / n;
          dt = dt / n;
        }
-       return {g.wants(0) ? SumTo(dx, g.shape(0)) : Val(), g.wants(1) ? SumTo(dt, g.shape(1)) : Val()};
+       return {g.wants(0) ? SumTo(dx, g.shape(0)) : Val(),
+               g.wants(1) ? SumTo(dt, g.shape(1)) : Val()};
      },
-     .saves = kSaveAllX, .tolerance = Tolerance::kComposite},
-    {.name = "cross_entropy", .doc = "-log softmax(scores)[target], scores [n, classes, ...], targets [n, ...]; targets "
-                                     "equal to ignore_index do not count.",
-     .in_min = 2, .in_max = 2,
-     .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100), Float("label_smoothing", 0)},
-     .composite = CrossEntropy, .grad = CrossEntropyGrad, .saves = kSaveAllX, .tolerance = Tolerance::kComposite},
-    {.name = "l1_loss", .doc = "|a - b|.", .in_min = 2, .in_max = 2, .attrs = {TextAttr("reduction", "mean")},
-     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("abs", a[0] - a[1]))}; }, .grad = kAutoGrad,
+     .saves = kSaveAllX,
      .tolerance = Tolerance::kComposite},
-    {.name = "mse_loss", .doc = "(a - b)^2.", .in_min = 2, .in_max = 2, .attrs = {TextAttr("reduction", "mean")},
-     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("square", a[0] - a[1]))}; }, .grad = kAutoGrad,
+    {.name = "cross_entropy",
+     .doc = "-log softmax(scores)[target], scores [n, classes, ...], targets [n, ...]; targets "
+            "equal to ignore_index do not count.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100),
+               Float("label_smoothing", 0)},
+     .composite = CrossEntropy,
+     .grad = CrossEntropyGrad,
+     .saves = kSaveAllX,
      .tolerance = Tolerance::kComposite},
-    {.name = "nll_loss", .doc = "-log_p[target], log_p [n, classes, ...], targets [n, ...].", .in_min = 2, .in_max = 2,
-     .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100)}, .composite = NllLoss, .grad = kAutoGrad,
+    {.name = "l1_loss",
+     .doc = "|a - b|.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean")},
+     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("abs", a[0] - a[1]))}; },
+     .grad = kAutoGrad,
      .tolerance = Tolerance::kComposite},
-    {.name = "smooth_l1_loss", .doc = "0.5 d^2 / beta where |d| < beta, else |d| - beta / 2; d = a - b.", .in_min = 2,
-     .in_max = 2, .attrs = {TextAttr("reduction", "mean"), Float("beta", 1)},
+    {.name = "mse_loss",
+     .doc = "(a - b)^2.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean")},
+     .composite = [](const OpArgs& a) -> Vals {
+       return {Reduced(a, Unary("square", a[0] - a[1]))};
+     },
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "nll_loss",
+     .doc = "-log_p[target], log_p [n, classes, ...], targets [n, ...].",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100)},
+     .composite = NllLoss,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "smooth_l1_loss",
+     .doc = "0.5 d^2 / beta where |d| < beta, else |d| - beta / 2; d = a - b.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {TextAttr("reduction", "mean"), Float("beta", 1)},
      .composite = [](const OpArgs& a) -> Vals {
        const Val d = Unary("abs", a[0] - a[1]);
        const double beta = a.attrs.Float("beta");
        if (beta == 0) return {Reduced(a, d)};
        return {Reduced(a, Where(d < Val(beta), d * d * Val(0.5 / beta), d - Val(beta / 2)))};
      },
-     .grad = kAutoGrad, .tolerance = Tolerance::kComposite},
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
 };
 
 }  // namespace

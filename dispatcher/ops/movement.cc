@@ -21,7 +21,8 @@ absl::Status LikeInput(InferArgs& a) {
 absl::Status CopyCore(CoreArgs& a) { return CopyElements(a.in[0], a.out[0]); }
 
 // Copies a tensor into part of another: the view of `whole` that starts at `start` along `dim`.
-absl::Status CopyIntoSlice(const SyTensor* part, SyTensor* whole, int dim, int64_t start, int64_t step) {
+absl::Status CopyIntoSlice(const SyTensor* part, SyTensor* whole, int dim, int64_t start,
+                           int64_t step) {
   SyView v;
   CopyView(&v, whole->view);
   v.offset += start * v.strides[dim] * TypeBytes(v.type);
@@ -43,10 +44,12 @@ absl::Status CatInfer(InferArgs& a) {
     bool same = v.rank == first.rank;
     for (int d = 0; same && d < v.rank; ++d) same = d == *dim || v.shape[d] == first.shape[d];
     if (!same)
-      return a.Error(absl::StrFormat("input %d is %s, input 0 %s; want equal sizes but at axis %d", i, Describe(a.in[i]),
-                                     Describe(a.in[0]), *dim));
+      return a.Error(absl::StrFormat("input %d is %s, input 0 %s; want equal sizes but at axis %d",
+                                     i, Describe(a.in[i]), Describe(a.in[0]), *dim));
     type = Promote(type, a.type(i));
-    if (!type) return a.Error(absl::StrCat("no common dtype for ", Describe(a.in[0]), " and ", Describe(a.in[i])));
+    if (!type)
+      return a.Error(
+          absl::StrCat("no common dtype for ", Describe(a.in[0]), " and ", Describe(a.in[i])));
     total += v.shape[*dim];
   }
   a.SetLike(0, 0, type);
@@ -59,7 +62,8 @@ absl::Status CatCore(CoreArgs& a) {
   if (dim < 0) dim += a.out[0]->view.rank;
   int64_t start = 0;
   for (int i = 0; i < a.in_count; ++i) {
-    if (absl::Status s = CopyIntoSlice(a.in[i], a.out[0], static_cast<int>(dim), start, 1); !s.ok()) return s;
+    if (absl::Status s = CopyIntoSlice(a.in[i], a.out[0], static_cast<int>(dim), start, 1); !s.ok())
+      return s;
     start += a.in[i]->view.shape[dim];
   }
   return absl::OkStatus();
@@ -78,7 +82,9 @@ absl::StatusOr<Cut> CutOf(const InferArgs& a) {
   if (!dim.ok()) return dim.status();
   const int64_t size = x.shape[*dim], step = a.attrs.Int("step");
   if (step == 0) return a.Error("step is 0");
-  auto clip = [&](int64_t i, int64_t low, int64_t high) { return std::clamp(i < 0 ? i + size : i, low, high); };
+  auto clip = [&](int64_t i, int64_t low, int64_t high) {
+    return std::clamp(i < 0 ? i + size : i, low, high);
+  };
   int64_t start = a.attrs.Int("start"), end = a.attrs.Int("end");
   if (step > 0) {
     start = clip(start, 0, size);
@@ -88,7 +94,8 @@ absl::StatusOr<Cut> CutOf(const InferArgs& a) {
     end = end < -size ? -1 : clip(end, -1, size - 1);
   }
   const int64_t distance = step > 0 ? end - start : start - end;
-  return Cut{*dim, start, distance > 0 ? (distance + std::abs(step) - 1) / std::abs(step) : 0, step};
+  return Cut{*dim, start, distance > 0 ? (distance + std::abs(step) - 1) / std::abs(step) : 0,
+             step};
 }
 
 absl::Status SliceScatterInfer(InferArgs& a) {
@@ -96,10 +103,11 @@ absl::Status SliceScatterInfer(InferArgs& a) {
   if (!cut.ok()) return cut.status();
   const SyView &x = a.view(0), &source = a.view(1);
   bool same = source.rank == x.rank && source.type == x.type;
-  for (int d = 0; same && d < x.rank; ++d) same = source.shape[d] == (d == cut->dim ? cut->count : x.shape[d]);
+  for (int d = 0; same && d < x.rank; ++d)
+    same = source.shape[d] == (d == cut->dim ? cut->count : x.shape[d]);
   if (!same)
-    return a.Error(absl::StrFormat("source %s for a slice of %d along axis %d of %s", Describe(a.in[1]), cut->count,
-                                   cut->dim, Describe(a.in[0])));
+    return a.Error(absl::StrFormat("source %s for a slice of %d along axis %d of %s",
+                                   Describe(a.in[1]), cut->count, cut->dim, Describe(a.in[0])));
   return LikeInput(a);
 }
 
@@ -109,7 +117,8 @@ absl::Status SliceScatterCore(CoreArgs& a) {
   auto cut = CutOf(infer);
   if (!cut.ok()) return cut.status();
   if (absl::Status s = CopyElements(a.in[0], a.out[0]); !s.ok()) return s;
-  return cut->count ? CopyIntoSlice(a.in[1], a.out[0], cut->dim, cut->start, cut->step) : absl::OkStatus();
+  return cut->count ? CopyIntoSlice(a.in[1], a.out[0], cut->dim, cut->start, cut->step)
+                    : absl::OkStatus();
 }
 
 Grads SliceScatterGrad(G g) {
@@ -118,7 +127,8 @@ Grads SliceScatterGrad(G g) {
   Val dx;
   if (g.wants(0)) {
     AttrBlob scatter(&OpOf<"slice_scatter">(), g.attrs.data());
-    dx = Call(OpOf<"slice_scatter">(), {g.dy(), Zeros(g.shape(1), g.dy().type(), g.dy().get()->device)}, &scatter);
+    dx = Call(OpOf<"slice_scatter">(),
+              {g.dy(), Zeros(g.shape(1), g.dy().type(), g.dy().get()->device)}, &scatter);
   }
   return {dx, g.wants(1) ? Call(OpOf<"slice">(), {g.dy()}, &cut) : Val()};
 }
@@ -128,12 +138,15 @@ absl::Status PadInfer(InferArgs& a) {
   const auto pads = a.attrs.List("pads");
   const SyView& x = a.view(0);
   if (static_cast<int>(pads.size()) != 2 * x.rank)
-    return a.Error(absl::StrFormat("%d pads for %s; want two for each axis", pads.size(), Describe(a.in[0])));
+    return a.Error(
+        absl::StrFormat("%d pads for %s; want two for each axis", pads.size(), Describe(a.in[0])));
   a.SetLike(0, 0, a.type(0));
   for (int d = 0; d < x.rank; ++d) {
     int64_t& size = a.out[0].dims[d];
     size += pads[static_cast<size_t>(2 * d)] + pads[static_cast<size_t>(2 * d + 1)];
-    if (size < 0) return a.Error(absl::StrFormat("axis %d of %s would have size %d", d, Describe(a.in[0]), size));
+    if (size < 0)
+      return a.Error(
+          absl::StrFormat("axis %d of %s would have size %d", d, Describe(a.in[0]), size));
   }
   return absl::OkStatus();
 }
@@ -142,23 +155,28 @@ absl::Status PadInfer(InferArgs& a) {
 absl::Status PadCore(CoreArgs& a) {
   const auto pads = a.attrs.List("pads");
   SyTensor* out = a.out[0];
-  if (absl::Status s = FillWith(out, BitsOf(out->view.type, a.attrs.Float("value"))); !s.ok()) return s;
+  if (absl::Status s = FillWith(out, BitsOf(out->view.type, a.attrs.Float("value"))); !s.ok())
+    return s;
   SyView from, to;
   CopyView(&from, a.in[0]->view);
   CopyView(&to, out->view);
   const int64_t bytes = TypeBytes(from.type);
   for (int d = 0; d < from.rank; ++d) {
-    const int64_t before = pads[static_cast<size_t>(2 * d)], after = pads[static_cast<size_t>(2 * d + 1)];
+    const int64_t before = pads[static_cast<size_t>(2 * d)],
+                  after = pads[static_cast<size_t>(2 * d + 1)];
     from.offset += std::max<int64_t>(-before, 0) * from.strides[d] * bytes;
     to.offset += std::max<int64_t>(before, 0) * to.strides[d] * bytes;
-    const int64_t size = from.shape[d] - std::max<int64_t>(-before, 0) - std::max<int64_t>(-after, 0);
+    const int64_t size =
+        from.shape[d] - std::max<int64_t>(-before, 0) - std::max<int64_t>(-after, 0);
     from.shape[d] = to.shape[d] = std::max<int64_t>(size, 0);
   }
   TensorRef source = MakeViewOf(a.in[0], from), target = MakeViewOf(out, to);
   return CopyElements(source.get(), target.get());
 }
 
-absl::StatusOr<SyDevice*> TargetDevice(const Attrs& attrs) { return FindDevice(attrs.Text("device")); }
+absl::StatusOr<SyDevice*> TargetDevice(const Attrs& attrs) {
+  return FindDevice(attrs.Text("device"));
+}
 
 Vals ToDevice(const OpArgs& a) {
   auto device = TargetDevice(a.attrs);
@@ -166,9 +184,9 @@ Vals ToDevice(const OpArgs& a) {
   if (status.ok()) status = EnsureOpen(*device);
   const SyTensor* x = a[0].get();
   if (status.ok() && !((*device)->info.dtypes_storage & SY_T_BIT(x->view.type)))
-    status = absl::UnimplementedError(absl::StrFormat("to_device: %s cannot hold %s; it holds %s", (*device)->name,
-                                                      TypeName(x->view.type),
-                                                      TypeSetNames((*device)->info.dtypes_storage)));
+    status = absl::UnimplementedError(
+        absl::StrFormat("to_device: %s cannot hold %s; it holds %s", (*device)->name,
+                        TypeName(x->view.type), TypeSetNames((*device)->info.dtypes_storage)));
   if (status.ok()) {
     auto made = MakeTensor(*device, x->view.type, x->view.shape, x->view.rank);
     status = made.status();
@@ -185,8 +203,8 @@ Vals Repeat(const OpArgs& a) {
   if (lead < 0 || 2 * repeats.size() > SY_MAX_RANK ||
       std::any_of(repeats.begin(), repeats.end(), [](int64_t r) { return r < 0; })) {
     ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-        "repeat: %s for %s; want one count >= 0 for each axis", ShapeText(repeats.data(), static_cast<int>(repeats.size())),
-        Describe(a[0].get()))));
+        "repeat: %s for %s; want one count >= 0 for each axis",
+        ShapeText(repeats.data(), static_cast<int>(repeats.size())), Describe(a[0].get()))));
     return {Val()};
   }
   std::vector<int64_t> split, wide, final_shape;
@@ -209,7 +227,8 @@ Vals Roll(const OpArgs& a) {
   for (size_t i = 0; i < dims.size() && x; ++i) {
     const int d = static_cast<int>(dims[i] < 0 ? dims[i] + x.rank() : dims[i]);
     if (d < 0 || d >= x.rank()) {
-      ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat("roll: axis %d of %s", dims[i], Describe(x.get()))));
+      ErrorScope::Fail(absl::InvalidArgumentError(
+          absl::StrFormat("roll: axis %d of %s", dims[i], Describe(x.get()))));
       return {Val()};
     }
     const int64_t size = x.size(d);
@@ -252,8 +271,13 @@ Vals Triangle(const OpArgs& a, bool lower) {
 }
 
 const OpSpec kRows[] = {
-    {.name = "cat", .doc = "Tensors joined along an axis.", .in_min = 1, .in_max = -1, .attrs = {Int("dim", 0)},
-     .core = CatCore, .infer = CatInfer,
+    {.name = "cat",
+     .doc = "Tensors joined along an axis.",
+     .in_min = 1,
+     .in_max = -1,
+     .attrs = {Int("dim", 0)},
+     .core = CatCore,
+     .infer = CatInfer,
      .grad = [](G g) -> Grads {
        Grads result;
        int64_t start = 0;
@@ -261,24 +285,34 @@ const OpSpec kRows[] = {
        if (dim < 0) dim += static_cast<int64_t>(g.shape(0).size());
        for (size_t i = 0; i < g.in_shapes.size(); ++i) {
          const int64_t size = g.in_shapes[i].dims[dim];
-         result.push_back(i >= 64 || g.wants(static_cast<int>(i)) ? Slice(g.dy(), static_cast<int>(dim), start, start + size)
-                                                                  : Val());
+         result.push_back(i >= 64 || g.wants(static_cast<int>(i))
+                              ? Slice(g.dy(), static_cast<int>(dim), start, start + size)
+                              : Val());
          start += size;
        }
        return result;
      },
      .tolerance = Tolerance::kExact},
-    {.name = "contiguous", .doc = "x itself where it is dense, else a dense copy.",
+    {.name = "contiguous",
+     .doc = "x itself where it is dense, else a dense copy.",
      .composite = [](const OpArgs& a) -> Vals {
        if (!(a[0].view().flags & SY_VIEW_CONTIGUOUS)) return {Call(OpOf<"copy">(), {a[0]})};
        AttrBlob attrs(&OpOf<"view">());
        attrs.Set("shape", a[0].shape());
        return {Call(OpOf<"view">(), {a[0]}, &attrs)};
      },
-     .grad = kAutoGrad, .tolerance = Tolerance::kExact},
-    {.name = "copy", .doc = "A new dense tensor with the elements of x.", .core = CopyCore, .infer = LikeInput,
-     .grad = [](G g) -> Grads { return {g.dy()}; }, .tolerance = Tolerance::kExact},
-    {.name = "diagonal_scatter", .doc = "x with source on the diagonal of axes dim1 and dim2.", .in_min = 2, .in_max = 2,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "copy",
+     .doc = "A new dense tensor with the elements of x.",
+     .core = CopyCore,
+     .infer = LikeInput,
+     .grad = [](G g) -> Grads { return {g.dy()}; },
+     .tolerance = Tolerance::kExact},
+    {.name = "diagonal_scatter",
+     .doc = "x with source on the diagonal of axes dim1 and dim2.",
+     .in_min = 2,
+     .in_max = 2,
      .attrs = {Int("offset", 0), Int("dim1", 0), Int("dim2", 1)},
      .composite = [](const OpArgs& a) -> Vals {
        const Val whole = Call(OpOf<"copy">(), {a[0]});
@@ -288,7 +322,8 @@ const OpSpec kRows[] = {
        const Val target = Call(OpOf<"diagonal">(), {whole}, &attrs);
        if (!target) return {Val()};
        if (absl::Status s = CopyElements(a[1].get(), target.get()); !s.ok()) {
-         ErrorScope::Fail(absl::InvalidArgumentError(absl::StrCat("diagonal_scatter: ", s.message())));
+         ErrorScope::Fail(
+             absl::InvalidArgumentError(absl::StrCat("diagonal_scatter: ", s.message())));
          return {Val()};
        }
        return {whole};
@@ -298,12 +333,16 @@ const OpSpec kRows[] = {
        for (const char* name : {"offset", "dim1", "dim2"}) diagonal.Set(name, g.attrs.Int(name));
        Val dx;
        if (g.wants(0))
-         dx = Call(OpOf<"diagonal_scatter">(), {g.dy(), Zeros(g.shape(1), g.dy().type(), g.dy().get()->device)}, &scatter);
+         dx = Call(OpOf<"diagonal_scatter">(),
+                   {g.dy(), Zeros(g.shape(1), g.dy().type(), g.dy().get()->device)}, &scatter);
        return {dx, g.wants(1) ? Call(OpOf<"diagonal">(), {g.dy()}, &diagonal) : Val()};
      },
      .tolerance = Tolerance::kExact},
-    {.name = "one_hot", .doc = "on where the new last axis's index equals x, off elsewhere; f32 unless dtype says other.",
-     .attrs = {IntRequired("depth"), Float("on", 1), Float("off", 0), DtypeAttr("dtype")}, .dtypes = kIntTypes,
+    {.name = "one_hot",
+     .doc =
+         "on where the new last axis's index equals x, off elsewhere; f32 unless dtype says other.",
+     .attrs = {IntRequired("depth"), Float("on", 1), Float("off", 0), DtypeAttr("dtype")},
+     .dtypes = kIntTypes,
      .composite = [](const OpArgs& a) -> Vals {
        const int64_t depth = a.attrs.Int("depth");
        if (depth < 0) {
@@ -317,38 +356,72 @@ const OpSpec kRows[] = {
        const Val hit = EqualTo(Unsqueeze(CastTo(a[0], SY_T_I64), a[0].rank()), classes);
        return {CastTo(Where(hit, Val(a.attrs.Float("on")), Val(a.attrs.Float("off"))), type)};
      },
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "pad", .doc = "x with value around it: before and after for each axis, from the first; negative cuts.",
-     .attrs = {IntsRequired("pads"), Float("value", 0)}, .core = PadCore, .infer = PadInfer,
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "pad",
+     .doc =
+         "x with value around it: before and after for each axis, from the first; negative cuts.",
+     .attrs = {IntsRequired("pads"), Float("value", 0)},
+     .core = PadCore,
+     .infer = PadInfer,
      .grad = [](G g) -> Grads {
        std::vector<int64_t> back;
        for (int64_t p : g.attrs.List("pads")) back.push_back(-p);
        return {PadConstant(g.dy(), back, 0)};
      },
      .tolerance = Tolerance::kExact},
-    {.name = "repeat", .doc = "x repeated this many times along each axis.", .attrs = {IntsRequired("repeats")},
-     .composite = Repeat, .grad = kAutoGrad, .tolerance = Tolerance::kExact},
-    {.name = "roll", .doc = "Elements shifted along axes; what leaves at the end comes in at the start.",
-     .attrs = {IntsRequired("shifts"), IntsRequired("dims")}, .composite = Roll, .grad = kAutoGrad,
+    {.name = "repeat",
+     .doc = "x repeated this many times along each axis.",
+     .attrs = {IntsRequired("repeats")},
+     .composite = Repeat,
+     .grad = kAutoGrad,
      .tolerance = Tolerance::kExact},
-    {.name = "slice_scatter", .doc = "x with source in place of a slice of it.", .in_min = 2, .in_max = 2,
-     .attrs = {Int("dim", 0), Int("start", 0), Int("end", 9.2e18), Int("step", 1)}, .core = SliceScatterCore,
-     .infer = SliceScatterInfer, .grad = SliceScatterGrad, .tolerance = Tolerance::kExact},
-    {.name = "stack", .doc = "Tensors of one shape along a new axis.", .in_min = 1, .in_max = -1,
-     .attrs = {Int("dim", 0)}, .composite = Stack, .grad = kAutoGrad, .tolerance = Tolerance::kExact},
-    {.name = "to_device", .doc = "x on another device.", .attrs = {TextAttr("device", "")}, .composite = ToDevice,
+    {.name = "roll",
+     .doc = "Elements shifted along axes; what leaves at the end comes in at the start.",
+     .attrs = {IntsRequired("shifts"), IntsRequired("dims")},
+     .composite = Roll,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "slice_scatter",
+     .doc = "x with source in place of a slice of it.",
+     .in_min = 2,
+     .in_max = 2,
+     .attrs = {Int("dim", 0), Int("start", 0), Int("end", 9.2e18), Int("step", 1)},
+     .core = SliceScatterCore,
+     .infer = SliceScatterInfer,
+     .grad = SliceScatterGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "stack",
+     .doc = "Tensors of one shape along a new axis.",
+     .in_min = 1,
+     .in_max = -1,
+     .attrs = {Int("dim", 0)},
+     .composite = Stack,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "to_device",
+     .doc = "x on another device.",
+     .attrs = {TextAttr("device", "")},
+     .composite = ToDevice,
      .grad = [](G g) -> Grads {
        AttrBlob attrs(&OpOf<"to_device">());
        attrs.Set("device", std::string_view(g.x(0).get()->device->name));
        return {Call(OpOf<"to_device">(), {g.dy()}, &attrs)};
      },
-     .saves = SaveX(0), .tolerance = Tolerance::kExact},
-    {.name = "tril", .doc = "The lower triangle of the last two axes up to the k-th diagonal, zeros above.",
-     .attrs = {Int("k", 0)}, .composite = [](const OpArgs& a) -> Vals { return Triangle(a, true); },
-     .grad = kAutoGrad, .tolerance = Tolerance::kExact},
-    {.name = "triu", .doc = "The upper triangle of the last two axes from the k-th diagonal, zeros below.",
-     .attrs = {Int("k", 0)}, .composite = [](const OpArgs& a) -> Vals { return Triangle(a, false); },
-     .grad = kAutoGrad, .tolerance = Tolerance::kExact},
+     .saves = SaveX(0),
+     .tolerance = Tolerance::kExact},
+    {.name = "tril",
+     .doc = "The lower triangle of the last two axes up to the k-th diagonal, zeros above.",
+     .attrs = {Int("k", 0)},
+     .composite = [](const OpArgs& a) -> Vals { return Triangle(a, true); },
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "triu",
+     .doc = "The upper triangle of the last two axes from the k-th diagonal, zeros below.",
+     .attrs = {Int("k", 0)},
+     .composite = [](const OpArgs& a) -> Vals { return Triangle(a, false); },
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kExact},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Softmax and normalisations. Each has a row program where it works along the last axes, for devices with the
-// `row` kernel, and a composite for the others.
+// Softmax and normalisations. Each has a row program where it works along the last axes, for
+// devices with the `row` kernel, and a composite for the others.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +13,8 @@ using X = const Formula&;
 using G = const GradArgs&;
 
 absl::Status AlongDim(InferArgs& a) {
-  if (!IsFloat(a.type(0))) return a.Error(absl::StrCat(Describe(a.in[0]), "; want a floating dtype: cast it first"));
+  if (!IsFloat(a.type(0)))
+    return a.Error(absl::StrCat(Describe(a.in[0]), "; want a floating dtype: cast it first"));
   auto dim = a.Axis(a.attrs.Int("dim"), a.view(0).rank);
   if (!dim.ok()) return dim.status();
   a.SetLike(0, 0, a.type(0));
@@ -23,8 +24,9 @@ absl::Status AlongDim(InferArgs& a) {
 bool CheckDim(const OpArgs& a) {
   const int64_t d = a.attrs.Int("dim"), rank = std::max(a[0].rank(), 1);
   if (IsFloat(a[0].type()) && d >= -rank && d < rank) return true;
-  ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-      "%s: axis %d of %s; want a floating dtype and an axis of it", a.op.name, d, Describe(a[0].get()))));
+  ErrorScope::Fail(absl::InvalidArgumentError(
+      absl::StrFormat("%s: axis %d of %s; want a floating dtype and an axis of it", a.op.name, d,
+                      Describe(a[0].get()))));
   return false;
 }
 
@@ -77,14 +79,17 @@ absl::Status LayerNormInfer(InferArgs& a) {
   const SyView& x = a.view(0);
   const int n = static_cast<int>(shape.size());
   bool fits = n >= 1 && n <= x.rank && IsFloat(x.type);
-  for (int d = 0; fits && d < n; ++d) fits = x.shape[x.rank - n + d] == shape[static_cast<size_t>(d)];
+  for (int d = 0; fits && d < n; ++d)
+    fits = x.shape[x.rank - n + d] == shape[static_cast<size_t>(d)];
   for (int i = 1; fits && i < 3; ++i)
-    fits = !a.has(i) || (a.view(i).rank == n && std::equal(shape.begin(), shape.end(), a.view(i).shape) &&
-                         a.type(i) == x.type);
+    fits = !a.has(i) ||
+           (a.view(i).rank == n && std::equal(shape.begin(), shape.end(), a.view(i).shape) &&
+            a.type(i) == x.type);
   if (!fits)
-    return a.Error(absl::StrFormat("x %s, normalized_shape %s; want the last axes of a floating x, weight and bias of that "
-                                   "shape and dtype",
-                                   Describe(a.in[0]), ShapeText(shape.data(), n)));
+    return a.Error(absl::StrFormat(
+        "x %s, normalized_shape %s; want the last axes of a floating x, weight and bias of that "
+        "shape and dtype",
+        Describe(a.in[0]), ShapeText(shape.data(), n)));
   a.SetLike(0, 0, x.type);
   a.Set(1, ComputeType(x.type), x.shape, x.rank);
   for (int d = 0; d < n; ++d) a.out[1].dims[x.rank - n + d] = 1;
@@ -132,10 +137,12 @@ absl::Status BatchNormInfer(InferArgs& a) {
   const SyView& x = a.view(0);
   bool fits = x.rank >= 2 && IsFloat(x.type);
   for (int i = 1; fits && i < a.in_count; ++i)
-    fits = !a.has(i) || (a.view(i).rank == 1 && a.view(i).shape[0] == x.shape[1] && IsFloat(a.type(i)));
+    fits = !a.has(i) ||
+           (a.view(i).rank == 1 && a.view(i).shape[0] == x.shape[1] && IsFloat(a.type(i)));
   if (!fits)
-    return a.Error(absl::StrFormat("x %s; want a floating [n, c, ...], and weight, bias, running mean and variance [c]",
-                                   Describe(a.in[0])));
+    return a.Error(absl::StrFormat(
+        "x %s; want a floating [n, c, ...], and weight, bias, running mean and variance [c]",
+        Describe(a.in[0])));
   if (!a.attrs.Flag("training") && !(a.has(3) && a.has(4)))
     return a.Error("evaluation needs running mean and variance");
   a.SetLike(0, 0, x.type);
@@ -215,17 +222,40 @@ Grads BatchNormGrad(G g) {
 }
 
 const OpSpec kRows[] = {
-    {.name = "batch_norm", .doc = "Each channel of x [n, c, ...] to mean 0 and variance 1, times weight plus bias "
-                                  "(Ioffe and Szegedy 2015). Also the mean and biased variance that were used.",
-     .in_min = 1, .in_max = 5, .outs = 3, .main_outs = 1, .attrs = {Bool("training", false), Float("eps", 1e-5)},
-     .dtypes = kFloatTypes, .optional_from = 1, .composite = BatchNorm, .infer = BatchNormInfer, .grad = BatchNormGrad,
-     .saves = SaveX(0) | SaveX(1) | SaveX(3) | SaveX(4), .tolerance = Tolerance::kComposite},
-    {.name = "layer_norm", .doc = "The last axes of x to mean 0 and variance 1, times weight plus bias (Ba et al. 2016). "
-                                  "Also mean and 1 / sqrt(var + eps).",
-     .in_min = 1, .in_max = 3, .outs = 3, .main_outs = 1, .attrs = {IntsRequired("normalized_shape"), Float("eps", 1e-5)},
-     .dtypes = kFloatTypes, .optional_from = 1, .composite = LayerNorm, .infer = LayerNormInfer, .grad = LayerNormGrad,
-     .saves = SaveX(0) | SaveX(1), .tolerance = Tolerance::kComposite},
-    {.name = "log_softmax", .doc = "x - log(sum(exp(x))) along an axis.", .attrs = {Int("dim", -1)}, .dtypes = kFloatTypes,
+    {.name = "batch_norm",
+     .doc = "Each channel of x [n, c, ...] to mean 0 and variance 1, times weight plus bias "
+            "(Ioffe and Szegedy 2015). Also the mean and biased variance that were used.",
+     .in_min = 1,
+     .in_max = 5,
+     .outs = 3,
+     .main_outs = 1,
+     .attrs = {Bool("training", false), Float("eps", 1e-5)},
+     .dtypes = kFloatTypes,
+     .optional_from = 1,
+     .composite = BatchNorm,
+     .infer = BatchNormInfer,
+     .grad = BatchNormGrad,
+     .saves = SaveX(0) | SaveX(1) | SaveX(3) | SaveX(4),
+     .tolerance = Tolerance::kComposite},
+    {.name = "layer_norm",
+     .doc = "The last axes of x to mean 0 and variance 1, times weight plus bias (Ba et al. 2016). "
+            "Also mean and 1 / sqrt(var + eps).",
+     .in_min = 1,
+     .in_max = 3,
+     .outs = 3,
+     .main_outs = 1,
+     .attrs = {IntsRequired("normalized_shape"), Float("eps", 1e-5)},
+     .dtypes = kFloatTypes,
+     .optional_from = 1,
+     .composite = LayerNorm,
+     .infer = LayerNormInfer,
+     .grad = LayerNormGrad,
+     .saves = SaveX(0) | SaveX(1),
+     .tolerance = Tolerance::kComposite},
+    {.name = "log_softmax",
+     .doc = "x - log(sum(exp(x))) along an axis.",
+     .attrs = {Int("dim", -1)},
+     .dtypes = kFloatTypes,
      .composite = LogSoftmax,
      .row = [](X x) -> Results {
        S shifted = x[0] - RowMax(x[0]);
@@ -237,9 +267,13 @@ const OpSpec kRows[] = {
        if (g.shape(0).empty()) return {ZerosLike(g.dy())};
        return {g.dy() - Unary("exp", g.y()) * Sum(g.dy(), dims, true)};
      },
-     .saves = SaveY(), .tolerance = Tolerance::kComposite},
-    {.name = "softmax", .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along an axis.", .attrs = {Int("dim", -1)},
-     .dtypes = kFloatTypes, .composite = Softmax,
+     .saves = SaveY(),
+     .tolerance = Tolerance::kComposite},
+    {.name = "softmax",
+     .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along an axis.",
+     .attrs = {Int("dim", -1)},
+     .dtypes = kFloatTypes,
+     .composite = Softmax,
      .row = [](X x) -> Results {
        S e = Exp(x[0] - RowMax(x[0]));
        return e / RowSum(e);
@@ -250,7 +284,8 @@ const OpSpec kRows[] = {
        if (g.shape(0).empty()) return {ZerosLike(g.dy())};
        return {g.y() * (g.dy() - Sum(g.dy() * g.y(), dims, true))};
      },
-     .saves = SaveY(), .tolerance = Tolerance::kComposite},
+     .saves = SaveY(),
+     .tolerance = Tolerance::kComposite},
 };
 
 }  // namespace

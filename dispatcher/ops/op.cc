@@ -43,10 +43,13 @@ void MakeDefaults(Op* op) {
     char* p = op->defaults.get() + a.offset;
     op->has_required |= a.required != 0;
     switch (a.type) {
-      case SY_ATTR_FLOAT: std::memcpy(p, &a.default_float, 8); break;
+      case SY_ATTR_FLOAT:
+        std::memcpy(p, &a.default_float, 8);
+        break;
       case SY_ATTR_INTS: {
         op->default_lists.push_back(ParseList(a.default_text));
-        const SyInts list{op->default_lists.back().data(), static_cast<int64_t>(op->default_lists.back().size())};
+        const SyInts list{op->default_lists.back().data(),
+                          static_cast<int64_t>(op->default_lists.back().size())};
         std::memcpy(p, &list, sizeof list);
         break;
       }
@@ -56,7 +59,9 @@ void MakeDefaults(Op* op) {
         std::memcpy(p, &text, sizeof text);
         break;
       }
-      default: std::memcpy(p, &a.default_int, 8); break;
+      default:
+        std::memcpy(p, &a.default_int, 8);
+        break;
     }
   }
 }
@@ -100,8 +105,8 @@ void Add(Registry* r, Op* op) {
 Registry* MakeRegistry() {
   auto* r = new Registry;
   for (std::span<const OpSpec> family :
-       {PointwiseRows(), ActivationRows(), CreationRows(), ViewRows(), MovementRows(), ReduceRows(), IndexRows(),
-        LinalgRows(), ConvRows(), NormRows(), LossRows(), OptimRows()})
+       {PointwiseRows(), ActivationRows(), CreationRows(), ViewRows(), MovementRows(), ReduceRows(),
+        IndexRows(), LinalgRows(), ConvRows(), NormRows(), LossRows(), OptimRows()})
     for (const OpSpec& row : family) Add(r, FromRow(row));
   return r;
 }
@@ -259,16 +264,19 @@ AttrBlob& AttrBlob::Set(std::string_view name, std::string_view value) {
 // ---- helpers of rows
 
 absl::Status InferArgs::Error(std::string_view what) const {
-  return absl::InvalidArgumentError(absl::StrCat(op.name, ": ", absl::string_view(what.data(), what.size())));
+  return absl::InvalidArgumentError(
+      absl::StrCat(op.name, ": ", absl::string_view(what.data(), what.size())));
 }
 absl::Status ViewArgs::Error(std::string_view what) const {
-  return absl::InvalidArgumentError(absl::StrCat(op.name, ": ", absl::string_view(what.data(), what.size())));
+  return absl::InvalidArgumentError(
+      absl::StrCat(op.name, ": ", absl::string_view(what.data(), what.size())));
 }
 
 absl::StatusOr<int> InferArgs::Axis(int64_t dim, int rank) const {
   const int64_t limit = rank ? rank : 1;
   if (dim < -limit || dim >= limit)
-    return Error(absl::StrFormat("axis %d of a tensor of rank %d; want %d to %d", dim, rank, -limit, limit - 1));
+    return Error(absl::StrFormat("axis %d of a tensor of rank %d; want %d to %d", dim, rank, -limit,
+                                 limit - 1));
   return static_cast<int>(dim < 0 ? dim + limit : dim);
 }
 

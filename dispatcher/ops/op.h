@@ -1,6 +1,6 @@
-// One op is one row: OpSpec, written in ops/<family>.cc. Everything else is derived from it: wrappers, docs,
-// shape inference, error texts, gradients, and where its code comes from (named kernel, core kernel,
-// composite, fall-back). Op is the row at run time, plugin-made ops included.
+// One op is one row: OpSpec, written in ops/<family>.cc. Everything else is derived from it:
+// wrappers, docs, shape inference, error texts, gradients, and where its code comes from (named
+// kernel, core kernel, composite, fall-back). Op is the row at run time, plugin-made ops included.
 #ifndef DISPATCHER_OPS_OP_H_
 #define DISPATCHER_OPS_OP_H_
 
@@ -37,12 +37,20 @@ struct AttrDef {
 constexpr AttrDef Int(const char* name, double value) { return {name, SY_ATTR_INT, value}; }
 constexpr AttrDef IntRequired(const char* name) { return {name, SY_ATTR_INT, 0, nullptr, true}; }
 constexpr AttrDef Float(const char* name, double value) { return {name, SY_ATTR_FLOAT, value}; }
-constexpr AttrDef Bool(const char* name, bool value) { return {name, SY_ATTR_BOOL, value ? 1.0 : 0.0}; }
+constexpr AttrDef Bool(const char* name, bool value) {
+  return {name, SY_ATTR_BOOL, value ? 1.0 : 0.0};
+}
 constexpr AttrDef DtypeAttr(const char* name) { return {name, SY_ATTR_DTYPE, 0}; }
-constexpr AttrDef DtypeRequired(const char* name) { return {name, SY_ATTR_DTYPE, 0, nullptr, true}; }
-constexpr AttrDef Ints(const char* name, const char* value) { return {name, SY_ATTR_INTS, 0, value}; }
+constexpr AttrDef DtypeRequired(const char* name) {
+  return {name, SY_ATTR_DTYPE, 0, nullptr, true};
+}
+constexpr AttrDef Ints(const char* name, const char* value) {
+  return {name, SY_ATTR_INTS, 0, value};
+}
 constexpr AttrDef IntsRequired(const char* name) { return {name, SY_ATTR_INTS, 0, nullptr, true}; }
-constexpr AttrDef TextAttr(const char* name, const char* value) { return {name, SY_ATTR_TEXT, 0, value}; }
+constexpr AttrDef TextAttr(const char* name, const char* value) {
+  return {name, SY_ATTR_TEXT, 0, value};
+}
 
 // Read access to an attribute struct by name.
 class Attrs {
@@ -68,8 +76,8 @@ class Attrs {
 class AttrBlob {
  public:
   AttrBlob() = default;
-  AttrBlob(const Op* op, const void* data);           // copies
-  explicit AttrBlob(const Op* op);                    // the defaults
+  AttrBlob(const Op* op, const void* data);  // copies
+  explicit AttrBlob(const Op* op);           // the defaults
   AttrBlob(AttrBlob&&) = default;
   AttrBlob& operator=(AttrBlob&&) = default;
   AttrBlob& Set(std::string_view name, int64_t value);
@@ -97,7 +105,7 @@ struct InferArgs {
   SyTensor* const* in;
   int in_count;
   Attrs attrs;
-  SyDtype dtype;   // SyRun.dtype: what ops without inputs should make; 0: the default
+  SyDtype dtype;  // SyRun.dtype: what ops without inputs should make; 0: the default
   SyShape* out;
   int out_count;
 
@@ -116,7 +124,8 @@ struct InferArgs {
 };
 using InferFn = absl::Status (*)(InferArgs& a);
 
-// A view op: `out` comes with the input's view copied; shape, strides, offset (and type) are changed.
+// A view op: `out` comes with the input's view copied; shape, strides, offset (and type) are
+// changed.
 struct ViewArgs {
   const Op& op;
   const SyTensor* x;
@@ -184,11 +193,11 @@ enum class Types {
 };
 
 struct ReduceDef {
-  int combiner = 0;             // SY_COMBINE_*; 0: not a reduction
-  bool counts = false;          // adds one for each element that is not zero, in i64
-  bool widen_ints = false;      // sum and prod of integers and bools are i64
-  bool to_bool = false;         // any, all
-  bool index_only = false;      // argmax: the index is the only output
+  int combiner = 0;         // SY_COMBINE_*; 0: not a reduction
+  bool counts = false;      // adds one for each element that is not zero, in i64
+  bool widen_ints = false;  // sum and prod of integers and bools are i64
+  bool to_bool = false;     // any, all
+  bool index_only = false;  // argmax: the index is the only output
 };
 
 enum class Tolerance { kExact, kRounded, kProgram, kSum, kComposite };
@@ -197,29 +206,29 @@ struct OpSpec {
   const char* name = nullptr;
   int rev = 1;
   const char* doc = nullptr;
-  int in_min = 1, in_max = 1;        // in_max -1: any number
-  int outs = 1;                      // -1: from the attributes
-  int main_outs = 0;                 // outputs that wrappers return; 0: all. The others serve the gradient
+  int in_min = 1, in_max = 1;  // in_max -1: any number
+  int outs = 1;                // -1: from the attributes
+  int main_outs = 0;  // outputs that wrappers return; 0: all. The others serve the gradient
   std::initializer_list<AttrDef> attrs = {};
-  uint64_t dtypes = kAllTypes;       // of the inputs that are promoted
+  uint64_t dtypes = kAllTypes;  // of the inputs that are promoted
   Types types = Types::kPromote;
-  uint32_t bool_inputs = 0;          // inputs that must be bool and take no part in promotion
-  int optional_from = -1;            // inputs from here on may be absent (NULL)
+  uint32_t bool_inputs = 0;  // inputs that must be bool and take no part in promotion
+  int optional_from = -1;    // inputs from here on may be absent (NULL)
   // How it runs. One of these, and any number of named kernels in plugins.
-  FormulaFn formula = nullptr;       // pointwise, through `map`
+  FormulaFn formula = nullptr;                   // pointwise, through `map`
   int (*variant)(const Attrs& attrs) = nullptr;  // attributes that change the formula's code
   ReduceDef reduce = {};
   ViewFn view = nullptr;
   CoreFn core = nullptr;
   CompositeFn composite = nullptr;
-  FormulaFn row = nullptr;           // along attribute `dim`, through `row` where the device has it
-  InferFn infer = nullptr;           // needed but for pointwise, reduce and view ops
-  GradFn grad = nullptr;             // never null: kNoGrad is written out
+  FormulaFn row = nullptr;  // along attribute `dim`, through `row` where the device has it
+  InferFn infer = nullptr;  // needed but for pointwise, reduce and view ops
+  GradFn grad = nullptr;    // never null: kNoGrad is written out
   uint32_t saves = kSaveNone;
   // Tests: where inputs are drawn, how results are judged.
   double low = -2, high = 2;
   Tolerance tolerance = Tolerance::kProgram;
-  bool random = false;               // takes seed and offset from the process's generator when not given
+  bool random = false;  // takes seed and offset from the process's generator when not given
 };
 
 // ---- the row at run time
@@ -229,32 +238,34 @@ struct PointwiseEntry;  // dispatch/pointwise.cc
 struct Op {
   int32_t id = -1;
   std::string name, doc;
-  const OpSpec* spec = nullptr;              // null for a plugin's op
-  SyOpSpec plugin_spec{};                    // full-size copy
+  const OpSpec* spec = nullptr;  // null for a plugin's op
+  SyOpSpec plugin_spec{};        // full-size copy
   PluginInstance* plugin = nullptr;
   int rev = 1, in_min = 0, in_max = 0, outs = 1;
   int optional_from = -1;
   std::vector<SyAttrSpec> attrs;
   uint32_t attrs_size = 0;
-  std::unique_ptr<char[]> defaults;          // an attribute struct with the defaults
+  std::unique_ptr<char[]> defaults;  // an attribute struct with the defaults
   std::vector<std::vector<int64_t>> default_lists;
   bool has_required = false;
   bool differentiable = false;
-  std::atomic<bool> retired{false};          // its plugin was closed
+  std::atomic<bool> retired{false};  // its plugin was closed
   static constexpr int kSlots = 64;
   std::atomic<PointwiseEntry*> entries[kSlots] = {};  // open addressing by key
-  std::atomic<PointwiseEntry*> more_entries{nullptr};  // a list of those for which there was no room
+  std::atomic<PointwiseEntry*> more_entries{
+      nullptr};  // a list of those for which there was no room
   // All tensors of one type, by that type; by which of inputs 1 and 2 are numbers.
   std::atomic<PointwiseEntry*> uniform[4][16] = {};
-  std::atomic<const Program*> programs[16] = {};      // of a reduction or through `row`, by type
+  std::atomic<const Program*> programs[16] = {};  // of a reduction or through `row`, by type
   std::mutex mutex;
 };
 
-// Registry. Ids never change; ops are never destroyed. The table by id is empty until something else is asked.
-const Op* FindOp(std::string_view name);      // null: none
+// Registry. Ids never change; ops are never destroyed. The table by id is empty until something
+// else is asked.
+const Op* FindOp(std::string_view name);  // null: none
 inline constexpr int32_t kMaxOps = 4096;
 extern std::atomic<Op*> ops_by_id[kMaxOps];
-inline Op* MutableOpAt(int32_t id) {           // null: none
+inline Op* MutableOpAt(int32_t id) {  // null: none
   Op* op = id >= 0 && id < kMaxOps ? ops_by_id[id].load(std::memory_order_acquire) : nullptr;
   return op && !op->retired.load(std::memory_order_relaxed) ? op : nullptr;
 }

@@ -19,7 +19,8 @@ uint32_t ProgramBuilder::Push(const SyInstruction& instruction) {
 }
 
 namespace {
-SyInstruction Instruction(int opcode, int type, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0, uint64_t imm = 0) {
+SyInstruction Instruction(int opcode, int type, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0,
+                          uint64_t imm = 0) {
   return {static_cast<uint16_t>(opcode), static_cast<uint16_t>(type), a, b, c, imm};
 }
 }  // namespace
@@ -31,7 +32,8 @@ S ProgramBuilder::Input(int index, int type) {
 S ProgramBuilder::ConstFrom(const ConstSource& source) {
   for (size_t i = 0; i < consts_.size(); ++i) {
     const ConstSource& c = consts_[i];
-    if (c.kind == source.kind && c.type == source.type && c.index == source.index && c.bits == source.bits &&
+    if (c.kind == source.kind && c.type == source.type && c.index == source.index &&
+        c.bits == source.bits &&
         (c.attr == source.attr || (c.attr && source.attr && !std::strcmp(c.attr, source.attr))))
       return S(Push(Instruction(SY_OP_CONST, source.type, 0, 0, 0, i)), this);
   }
@@ -55,7 +57,9 @@ S ProgramBuilder::Linear() { return S(Push(Instruction(SY_OP_LINEAR, SY_T_I64)),
 
 S ProgramBuilder::AsValue(S a, int type) { return a.is_literal ? Const(type, a.literal) : a; }
 
-S ProgramBuilder::Emit(int opcode, int type, S a) { return S(Push(Instruction(opcode, type, a.id)), this); }
+S ProgramBuilder::Emit(int opcode, int type, S a) {
+  return S(Push(Instruction(opcode, type, a.id)), this);
+}
 S ProgramBuilder::Emit(int opcode, int type, S a, S b) {
   return S(Push(Instruction(opcode, type, a.id, b.id)), this);
 }
@@ -84,9 +88,11 @@ int OperandCount(int opcode) {
     case SY_OP_CONST:
     case SY_OP_INPUT:
     case SY_OP_INDEX:
-    case SY_OP_LINEAR: return 0;
+    case SY_OP_LINEAR:
+      return 0;
     case SY_OP_FMA:
-    case SY_OP_SELECT: return 3;
+    case SY_OP_SELECT:
+      return 3;
     case SY_OP_ADD:
     case SY_OP_SUB:
     case SY_OP_MUL:
@@ -105,12 +111,16 @@ int OperandCount(int opcode) {
     case SY_OP_XOR:
     case SY_OP_SHL:
     case SY_OP_SHR:
-    case SY_OP_MULHI: return 2;
-    default: return 1;
+    case SY_OP_MULHI:
+      return 2;
+    default:
+      return 1;
   }
 }
 
-void Append(std::string* bytes, const void* data, size_t n) { bytes->append(static_cast<const char*>(data), n); }
+void Append(std::string* bytes, const void* data, size_t n) {
+  bytes->append(static_cast<const char*>(data), n);
+}
 
 }  // namespace
 
@@ -119,7 +129,8 @@ int64_t ProgramCount() {
   return static_cast<int64_t>(Table().programs.size());
 }
 
-const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_count, std::string label) {
+const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_count,
+                                      std::string label) {
   // Drop what no output needs: formulas may have computed more than they return.
   std::vector<bool> used(code_.size());
   for (const S& s : outputs) used[s.id] = true;
@@ -158,13 +169,15 @@ const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_c
   for (const S& s : outputs) program->results.push_back(renamed[s.id]);
 
   std::string bytes;
-  const uint32_t head[5] = {1, static_cast<uint32_t>(input_count), static_cast<uint32_t>(outputs.size()),
+  const uint32_t head[5] = {1, static_cast<uint32_t>(input_count),
+                            static_cast<uint32_t>(outputs.size()),
                             static_cast<uint32_t>(program->const_sources.size()),
                             static_cast<uint32_t>(program->code.size())};
   Append(&bytes, head, sizeof head);
   Append(&bytes, program->results.data(), program->results.size() * sizeof(uint32_t));
   Append(&bytes, program->code.data(), program->code.size() * sizeof(SyInstruction));
-  std::string key = bytes;  // the sources distinguish objects, not code: they are the host's own business
+  std::string key =
+      bytes;  // the sources distinguish objects, not code: they are the host's own business
   for (const ConstSource& c : program->const_sources) {
     Append(&key, &c.kind, sizeof c.kind);
     Append(&key, &c.index, sizeof c.index);
@@ -175,7 +188,8 @@ const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_c
   std::lock_guard<std::mutex> lock(Table().mutex);
   auto [it, inserted] = Table().programs.try_emplace(key, nullptr);
   if (!inserted) return it->second;
-  mbedtls_sha256_ret(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), program->hash, 0);
+  mbedtls_sha256_ret(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                     program->hash, 0);
   program->label = std::move(label);
   program->size = sizeof(SyProgram);
   program->version = 1;
@@ -295,7 +309,9 @@ S RowSum(S a) { return Unary(SY_OP_ROW_SUM, a); }
 S RowMax(S a) { return Unary(SY_OP_ROW_MAX, a); }
 S RowMin(S a) { return Unary(SY_OP_ROW_MIN, a); }
 S CastTo(S a, int type) { return a.builder->Cast(a, type); }
-S BitcastTo(S a, int type) { return a.type() == type ? a : a.builder->Emit(SY_OP_BITCAST, type, a); }
+S BitcastTo(S a, int type) {
+  return a.type() == type ? a : a.builder->Emit(SY_OP_BITCAST, type, a);
+}
 
 S Formula::attr(const char* name) const {
   ConstSource source;

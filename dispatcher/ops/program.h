@@ -1,8 +1,8 @@
 // Scalar programs on the host's side: how a row's formula becomes a SyProgram.
 //
 // A row writes `return x / (1 + Exp(-x));` over S, a value in the program under construction. Equal
-// sub-expressions become one instruction. Constants live outside the code, so that one program serves every
-// learning rate: a constant's source says where its value comes from at each call.
+// sub-expressions become one instruction. Constants live outside the code, so that one program
+// serves every learning rate: a constant's source says where its value comes from at each call.
 #ifndef DISPATCHER_OPS_PROGRAM_H_
 #define DISPATCHER_OPS_PROGRAM_H_
 
@@ -22,11 +22,19 @@ class Attrs;
 
 // Where a constant's value comes from.
 struct ConstSource {
-  enum Kind { kLiteral, kNumberInput, kFloatAttr, kOneMinusAttr, kIntAttr, kIntAttrLow, kIntAttrHigh } kind = kLiteral;
-  int type = 0;          // SY_T_* of the constant
-  int index = 0;         // of the input
+  enum Kind {
+    kLiteral,
+    kNumberInput,
+    kFloatAttr,
+    kOneMinusAttr,
+    kIntAttr,
+    kIntAttrLow,
+    kIntAttrHigh
+  } kind = kLiteral;
+  int type = 0;   // SY_T_* of the constant
+  int index = 0;  // of the input
   const char* attr = nullptr;
-  uint64_t bits = 0;     // literal
+  uint64_t bits = 0;  // literal
 };
 
 // SyCall.cache of one program for one kernel on one device: kept in a list that only grows.
@@ -55,8 +63,9 @@ class ProgramBuilder;
 
 // A value of the program, or a literal that takes the type of what it meets.
 struct S {
-  S(double literal) : literal(literal), is_literal(true) {}        // NOLINT(google-explicit-constructor): formulas
-  S(int literal) : literal(literal), is_literal(true) {}           // NOLINT(google-explicit-constructor)
+  S(double literal)
+      : literal(literal), is_literal(true) {}  // NOLINT(google-explicit-constructor): formulas
+  S(int literal) : literal(literal), is_literal(true) {}  // NOLINT(google-explicit-constructor)
   explicit S(uint32_t id, ProgramBuilder* b) : id(id), builder(b) {}
   int type() const;
   double literal = 0;
@@ -152,17 +161,21 @@ S BitcastTo(S a, int type);
 class Formula {
  public:
   Formula(ProgramBuilder* builder, std::vector<S> inputs, const Attrs* attrs, int type, int variant)
-      : builder_(builder), inputs_(std::move(inputs)), attrs_(attrs), type_(type), variant_(variant) {}
+      : builder_(builder),
+        inputs_(std::move(inputs)),
+        attrs_(attrs),
+        type_(type),
+        variant_(variant) {}
 
   S operator[](int i) const { return inputs_[i]; }  // input i, cast to the compute type
   int count() const { return static_cast<int>(inputs_.size()); }
   bool has(int i) const { return i < count() && !inputs_[i].is_literal; }
-  int type() const { return type_; }        // the compute type
-  int variant() const { return variant_; }  // from the row's variant function
-  S attr(const char* name) const;                  // a float attribute as a constant of the compute type
-  S one_minus_attr(const char* name) const;        // 1 - a float attribute, rounded once
-  S attr(const char* name, int type) const;        // an integer attribute
-  S attr_low(const char* name) const;              // its low and high halves, u32
+  int type() const { return type_; }         // the compute type
+  int variant() const { return variant_; }   // from the row's variant function
+  S attr(const char* name) const;            // a float attribute as a constant of the compute type
+  S one_minus_attr(const char* name) const;  // 1 - a float attribute, rounded once
+  S attr(const char* name, int type) const;  // an integer attribute
+  S attr_low(const char* name) const;        // its low and high halves, u32
   S attr_high(const char* name) const;
   S Const(double value) const { return builder_->Const(type_, value); }
   S Const(double value, int type) const { return builder_->Const(type, value); }
@@ -180,7 +193,7 @@ class Formula {
 
 // One or more results of a formula.
 struct Results {
-  Results(S s) : values{s} {}                                 // NOLINT(google-explicit-constructor): formulas
+  Results(S s) : values{s} {}  // NOLINT(google-explicit-constructor): formulas
   Results(std::initializer_list<S> list) : values(list) {}
   std::vector<S> values;
 };

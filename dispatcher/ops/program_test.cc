@@ -56,8 +56,8 @@ TEST(OpTable, RowsAreCompleteAndUnique) {
     EXPECT_EQ(FindOp(op->name), op) << op->name << " is in the table twice";
     EXPECT_FALSE(op->doc.empty()) << op->name;
     EXPECT_NE(s.grad, nullptr) << op->name << ": a gradient, or kNoGrad written out";
-    const int ways = (s.formula != nullptr) + (s.reduce.combiner != 0) + (s.view != nullptr) + (s.core != nullptr) +
-                     (s.composite != nullptr);
+    const int ways = (s.formula != nullptr) + (s.reduce.combiner != 0) + (s.view != nullptr) +
+                     (s.core != nullptr) + (s.composite != nullptr);
     EXPECT_EQ(ways, 1) << op->name << ": one way to run";
     if (s.core) {
       EXPECT_NE(s.infer, nullptr) << op->name;

@@ -1,7 +1,7 @@
 // Reductions over axes: `dims` empty means all. Sums and products of integers are i64.
-#include "dispatcher/ops/op.h"
-
 #include <algorithm>
+
+#include "dispatcher/ops/op.h"
 
 namespace sy {
 namespace {
@@ -66,13 +66,15 @@ Vals Variance(const OpArgs& a) {
   const Val mean = Mean(a[0], dims, true);
   if (!mean) return {Val()};
   const Val d = a[0] - mean;
-  const double n = static_cast<double>(CountOver(a[0], dims)) - static_cast<double>(a.attrs.Int("correction"));
+  const double n =
+      static_cast<double>(CountOver(a[0], dims)) - static_cast<double>(a.attrs.Int("correction"));
   return {Sum(d * d, dims, a.attrs.Flag("keepdim")) / Val(n > 0 ? n : 0.0)};
 }
 
 Vals LogSumExp(const OpArgs& a) {
   const auto dims = a.attrs.List("dims");
-  if (CountOver(a[0], dims) == 0) return {Unary("log", Sum(a[0], dims, a.attrs.Flag("keepdim")))};  // -inf: amax has no value
+  if (CountOver(a[0], dims) == 0)
+    return {Unary("log", Sum(a[0], dims, a.attrs.Flag("keepdim")))};  // -inf: amax has no value
   const Val top = Amax(a[0], dims, true);
   if (!top) return {Val()};
   // Infinite maxima would give inf - inf: subtract 0 there.
@@ -110,7 +112,8 @@ Grads NormGrad(G g) {
   return {dy * Unary("sign", x) * Call(pow, {ratio, Val(p - 1)})};
 }
 
-// Product of the others along the reduced axes, right with zeros: exclusive products from both ends.
+// Product of the others along the reduced axes, right with zeros: exclusive products from both
+// ends.
 Grads ProdGrad(G g) {
   const int rank = static_cast<int>(g.shape(0).size());
   if (rank == 0) return {g.dy()};
@@ -119,12 +122,14 @@ Grads ProdGrad(G g) {
     for (int d = 0; d < rank; ++d) dims.push_back(d);
   std::vector<int64_t> order, inverse(static_cast<size_t>(rank)), shape;
   for (int d = 0; d < rank; ++d)
-    if (std::none_of(dims.begin(), dims.end(), [&](int64_t r) { return (r < 0 ? r + rank : r) == d; })) {
+    if (std::none_of(dims.begin(), dims.end(),
+                     [&](int64_t r) { return (r < 0 ? r + rank : r) == d; })) {
       order.push_back(d);
       shape.push_back(g.shape(0)[static_cast<size_t>(d)]);
     }
   for (int64_t r : dims) order.push_back(r < 0 ? r + rank : r);
-  for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < order.size(); ++i)
+    inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
   const Val moved = Permute(g.x(0), order);
   int64_t joined = 1;
   for (int64_t r : dims) joined *= g.shape(0)[static_cast<size_t>(r < 0 ? r + rank : r)];
@@ -134,7 +139,8 @@ Grads ProdGrad(G g) {
   AttrBlob before(&OpOf<"cumprod">()), after(&OpOf<"cumprod">());
   before.Set("dim", -1).Set("exclusive", true);
   after.Set("dim", -1).Set("exclusive", true).Set("reverse", true);
-  const Val others = Call(OpOf<"cumprod">(), {flat}, &before) * Call(OpOf<"cumprod">(), {flat}, &after);
+  const Val others =
+      Call(OpOf<"cumprod">(), {flat}, &before) * Call(OpOf<"cumprod">(), {flat}, &after);
   const Val back = Permute(Reshape(others, moved.shape()), inverse);
   return {back * Back(g, g.dy())};
 }
@@ -142,34 +148,69 @@ Grads ProdGrad(G g) {
 constexpr ReduceDef kSum{.combiner = SY_COMBINE_SUM, .widen_ints = true};
 
 const OpSpec kRows[] = {
-    {.name = "all", .doc = "Every element is not zero.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
-     .reduce = {.combiner = SY_COMBINE_AND, .to_bool = true}, .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "amax", .doc = "Largest element; NaN wins.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
-     .reduce = {.combiner = SY_COMBINE_MAX}, .grad = ExtremeGrad, .saves = SaveX(0) | SaveY(),
+    {.name = "all",
+     .doc = "Every element is not zero.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_AND, .to_bool = true},
+     .grad = kNoGrad,
      .tolerance = Tolerance::kExact},
-    {.name = "amin", .doc = "Smallest element; NaN wins.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
-     .reduce = {.combiner = SY_COMBINE_MIN}, .grad = ExtremeGrad, .saves = SaveX(0) | SaveY(),
+    {.name = "amax",
+     .doc = "Largest element; NaN wins.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_MAX},
+     .grad = ExtremeGrad,
+     .saves = SaveX(0) | SaveY(),
      .tolerance = Tolerance::kExact},
-    {.name = "any", .doc = "Some element is not zero.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
-     .reduce = {.combiner = SY_COMBINE_OR, .to_bool = true}, .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "argmax", .doc = "Index of the largest element along an axis, the first of equals; NaN wins.",
-     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMAX, .index_only = true},
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "argmin", .doc = "Index of the smallest element along an axis, the first of equals; NaN wins.",
-     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMIN, .index_only = true},
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "count_nonzero", .doc = "Number of elements that are not zero.",
+    {.name = "amin",
+     .doc = "Smallest element; NaN wins.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_MIN},
+     .grad = ExtremeGrad,
+     .saves = SaveX(0) | SaveY(),
+     .tolerance = Tolerance::kExact},
+    {.name = "any",
+     .doc = "Some element is not zero.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_OR, .to_bool = true},
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "argmax",
+     .doc = "Index of the largest element along an axis, the first of equals; NaN wins.",
+     .attrs = {Int("dim", -1), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_ARGMAX, .index_only = true},
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "argmin",
+     .doc = "Index of the smallest element along an axis, the first of equals; NaN wins.",
+     .attrs = {Int("dim", -1), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_ARGMIN, .index_only = true},
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "count_nonzero",
+     .doc = "Number of elements that are not zero.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_SUM, .counts = true},
-     .grad = kNoGrad, .tolerance = Tolerance::kExact},
-    {.name = "logsumexp", .doc = "log(sum(exp(x))), without overflow.",
-     .attrs = {Ints("dims", ""), Bool("keepdim", false)}, .dtypes = kFloatTypes, .composite = LogSumExp,
+     .grad = kNoGrad,
+     .tolerance = Tolerance::kExact},
+    {.name = "logsumexp",
+     .doc = "log(sum(exp(x))), without overflow.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .dtypes = kFloatTypes,
+     .composite = LogSumExp,
      .grad = [](G g) -> Grads { return {Back(g, g.dy()) * Unary("exp", g.x(0) - Back(g, g.y()))}; },
-     .saves = SaveX(0) | SaveY(), .tolerance = Tolerance::kComposite},
-    {.name = "max_dim", .doc = "Largest element along an axis, and its index.", .outs = 2,
-     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMAX}, .grad = PickGrad,
-     .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "mean", .doc = "Arithmetic mean; accumulated as sum is.", .attrs = {Ints("dims", ""), Bool("keepdim", false)},
+     .saves = SaveX(0) | SaveY(),
+     .tolerance = Tolerance::kComposite},
+    {.name = "max_dim",
+     .doc = "Largest element along an axis, and its index.",
+     .outs = 2,
+     .attrs = {Int("dim", -1), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_ARGMAX},
+     .grad = PickGrad,
+     .saves = SaveY(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "mean",
+     .doc = "Arithmetic mean; accumulated as sum is.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
      .composite = [](const OpArgs& a) -> Vals {
        const int type = a[0].type();
@@ -180,31 +221,57 @@ const OpSpec kRows[] = {
        }
        AttrBlob sum(&OpOf<"sum">());
        sum.Set("dims", a.attrs.List("dims")).Set("keepdim", a.attrs.Flag("keepdim"));
-       sum.Set("dtype", static_cast<int64_t>(DtypeOf(ComputeType(type))));  // one rounding, at the end
+       sum.Set("dtype",
+               static_cast<int64_t>(DtypeOf(ComputeType(type))));  // one rounding, at the end
        const Val total = Call(OpOf<"sum">(), {a[0]}, &sum);
-       return {CastTo(total / Val(static_cast<double>(CountOver(a[0], a.attrs.List("dims")))), type)};
+       return {
+           CastTo(total / Val(static_cast<double>(CountOver(a[0], a.attrs.List("dims")))), type)};
      },
      .grad = [](G g) -> Grads { return {Back(g, g.dy() / Val(static_cast<double>(Elements(g))))}; },
      .tolerance = Tolerance::kSum},
-    {.name = "min_dim", .doc = "Smallest element along an axis, and its index.", .outs = 2,
-     .attrs = {Int("dim", -1), Bool("keepdim", false)}, .reduce = {.combiner = SY_COMBINE_ARGMIN}, .grad = PickGrad,
-     .saves = SaveY(1), .tolerance = Tolerance::kExact},
-    {.name = "norm", .doc = "(sum |x|^p)^(1/p); p may be 0 and inf.",
-     .attrs = {Float("p", 2), Ints("dims", ""), Bool("keepdim", false)}, .dtypes = kFloatTypes, .composite = Norm,
-     .grad = NormGrad, .saves = SaveX(0) | SaveY(), .tolerance = Tolerance::kComposite},
-    {.name = "prod", .doc = "Product.", .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")},
-     .reduce = {.combiner = SY_COMBINE_PROD, .widen_ints = true}, .grad = ProdGrad, .saves = SaveX(0),
-     .tolerance = Tolerance::kSum},
-    {.name = "std", .doc = "Square root of var.", .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
+    {.name = "min_dim",
+     .doc = "Smallest element along an axis, and its index.",
+     .outs = 2,
+     .attrs = {Int("dim", -1), Bool("keepdim", false)},
+     .reduce = {.combiner = SY_COMBINE_ARGMIN},
+     .grad = PickGrad,
+     .saves = SaveY(1),
+     .tolerance = Tolerance::kExact},
+    {.name = "norm",
+     .doc = "(sum |x|^p)^(1/p); p may be 0 and inf.",
+     .attrs = {Float("p", 2), Ints("dims", ""), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
-     .composite = [](const OpArgs& a) -> Vals { return {Unary("sqrt", Variance(a)[0])}; }, .grad = kAutoGrad,
+     .composite = Norm,
+     .grad = NormGrad,
+     .saves = SaveX(0) | SaveY(),
      .tolerance = Tolerance::kComposite},
-    {.name = "sum", .doc = "Sum, in blocks; f16 and bf16 accumulate in f32.",
-     .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")}, .reduce = kSum,
-     .grad = [](G g) -> Grads { return {Back(g, g.dy())}; }, .tolerance = Tolerance::kSum},
-    {.name = "var", .doc = "Mean squared deviation, divided by n - correction.",
-     .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)}, .dtypes = kFloatTypes,
-     .composite = Variance, .grad = kAutoGrad, .tolerance = Tolerance::kComposite},
+    {.name = "prod",
+     .doc = "Product.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")},
+     .reduce = {.combiner = SY_COMBINE_PROD, .widen_ints = true},
+     .grad = ProdGrad,
+     .saves = SaveX(0),
+     .tolerance = Tolerance::kSum},
+    {.name = "std",
+     .doc = "Square root of var.",
+     .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
+     .dtypes = kFloatTypes,
+     .composite = [](const OpArgs& a) -> Vals { return {Unary("sqrt", Variance(a)[0])}; },
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
+    {.name = "sum",
+     .doc = "Sum, in blocks; f16 and bf16 accumulate in f32.",
+     .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")},
+     .reduce = kSum,
+     .grad = [](G g) -> Grads { return {Back(g, g.dy())}; },
+     .tolerance = Tolerance::kSum},
+    {.name = "var",
+     .doc = "Mean squared deviation, divided by n - correction.",
+     .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
+     .dtypes = kFloatTypes,
+     .composite = Variance,
+     .grad = kAutoGrad,
+     .tolerance = Tolerance::kComposite},
 };
 
 }  // namespace

@@ -29,8 +29,8 @@ bool Ready(std::span<const Val> in, const Op& op) {
 }
 
 // Leaves `out` empty where it fails.
-void RunVals(const Op& op, std::span<const Val> in, const AttrBlob* attrs, SyDevice* device, int type,
-             std::span<Val> out) {
+void RunVals(const Op& op, std::span<const Val> in, const AttrBlob* attrs, SyDevice* device,
+             int type, std::span<Val> out) {
   if (!Ready(in, op)) return;
   absl::InlinedVector<SyTensor*, 8> raw, results(out.size(), nullptr);
   for (const Val& v : in) raw.push_back(v.get());
@@ -60,7 +60,9 @@ Val One(const Op& op, std::initializer_list<Val> in, const AttrBlob* attrs = nul
 
 }  // namespace
 
-Val Call(const Op& op, std::initializer_list<Val> in, const AttrBlob* attrs) { return One(op, in, attrs); }
+Val Call(const Op& op, std::initializer_list<Val> in, const AttrBlob* attrs) {
+  return One(op, in, attrs);
+}
 Vals CallMany(const Op& op, std::span<const Val> in, int out_count, const AttrBlob* attrs) {
   Vals out(static_cast<size_t>(out_count));
   RunVals(op, in, attrs, nullptr, 0, out);
@@ -73,7 +75,9 @@ Val Make(const Op& op, SyDevice* device, int type, const AttrBlob& attrs, std::s
 }
 
 // Numbers among themselves stay numbers: as tensors they would be f32 on the default device.
-static bool Numbers(const Val& a, const Val& b) { return a.get() && b.get() && a.get()->IsNumber() && b.get()->IsNumber(); }
+static bool Numbers(const Val& a, const Val& b) {
+  return a.get() && b.get() && a.get()->IsNumber() && b.get()->IsNumber();
+}
 
 Val operator+(const Val& a, const Val& b) {
   if (Numbers(a, b)) return a.get()->NumberAsDouble() + b.get()->NumberAsDouble();
@@ -112,9 +116,11 @@ Val SumTo(const Val& x, Dims shape) {
   const int lead = x.rank() - static_cast<int>(shape.size());
   absl::InlinedVector<int64_t, 4> dims;
   for (int d = 0; d < x.rank(); ++d)
-    if (d < lead || (shape[static_cast<size_t>(d - lead)] == 1 && x.size(d) != 1)) dims.push_back(d);
+    if (d < lead || (shape[static_cast<size_t>(d - lead)] == 1 && x.size(d) != 1))
+      dims.push_back(d);
   if (dims.empty()) return x;
-  const bool only_lead = static_cast<int>(dims.size()) == lead;  // those go, and nothing else changes
+  const bool only_lead =
+      static_cast<int>(dims.size()) == lead;  // those go, and nothing else changes
   Val y = Sum(x, dims, !only_lead);
   return y && lead > 0 && !only_lead ? Reshape(y, shape) : y;
 }
@@ -129,8 +135,12 @@ Val ReduceBy(const Op& op, const Val& x, Dims dims, bool keepdim) {
 
 Val Sum(const Val& x, Dims dims, bool keepdim) { return ReduceBy(OpOf<"sum">(), x, dims, keepdim); }
 Val SumAll(const Val& x) { return ReduceBy(OpOf<"sum">(), x, {}, false); }
-Val Mean(const Val& x, Dims dims, bool keepdim) { return ReduceBy(OpOf<"mean">(), x, dims, keepdim); }
-Val Amax(const Val& x, Dims dims, bool keepdim) { return ReduceBy(OpOf<"amax">(), x, dims, keepdim); }
+Val Mean(const Val& x, Dims dims, bool keepdim) {
+  return ReduceBy(OpOf<"mean">(), x, dims, keepdim);
+}
+Val Amax(const Val& x, Dims dims, bool keepdim) {
+  return ReduceBy(OpOf<"amax">(), x, dims, keepdim);
+}
 
 namespace {
 Val WithDims(const Op& op, const char* attr, const Val& x, Dims dims) {
@@ -168,7 +178,9 @@ Val PadConstant(const Val& x, Dims pads, double value) {
   attrs.Set("pads", pads).Set("value", value);
   return One(OpOf<"pad">(), {x}, &attrs);
 }
-Val Contiguous(const Val& x) { return !x || (x.view().flags & SY_VIEW_CONTIGUOUS) ? x : One(OpOf<"copy">(), {x}); }
+Val Contiguous(const Val& x) {
+  return !x || (x.view().flags & SY_VIEW_CONTIGUOUS) ? x : One(OpOf<"copy">(), {x});
+}
 bool AddInto(const Val& target, const Val& part) {
   if (!target || !part) return false;
   SyTensor *in[] = {target.get(), part.get()}, *out[] = {target.get()};

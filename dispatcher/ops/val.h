@@ -1,6 +1,7 @@
-// Val: a tensor inside an expression of ops, for gradients and composites. An op that fails yields an empty
-// Val and leaves its status with the thread; ops on empty Vals do nothing; whoever evaluates the expression
-// looks once at the end. So formulas read as formulas and no error is lost.
+// Val: a tensor inside an expression of ops, for gradients and composites. An op that fails yields
+// an empty Val and leaves its status with the thread; ops on empty Vals do nothing; whoever
+// evaluates the expression looks once at the end. So formulas read as formulas and no error is
+// lost.
 #ifndef DISPATCHER_OPS_VAL_H_
 #define DISPATCHER_OPS_VAL_H_
 
@@ -19,9 +20,9 @@ class AttrBlob;
 class Val {
  public:
   Val() = default;
-  Val(TensorRef t) : t_(std::move(t)) {}      // NOLINT(google-explicit-constructor): the point of it
-  Val(double number);                         // NOLINT(google-explicit-constructor)
-  Val(int number);                            // NOLINT(google-explicit-constructor)
+  Val(TensorRef t) : t_(std::move(t)) {}  // NOLINT(google-explicit-constructor): the point of it
+  Val(double number);                     // NOLINT(google-explicit-constructor)
+  Val(int number);                        // NOLINT(google-explicit-constructor)
   static Val Share(SyTensor* t) { return Val(TensorRef::Share(t)); }
 
   explicit operator bool() const { return static_cast<bool>(t_); }
@@ -30,7 +31,9 @@ class Val {
   const SyView& view() const { return t_->view; }
   int rank() const { return t_->view.rank; }
   int64_t size(int d) const { return t_->view.shape[d < 0 ? d + t_->view.rank : d]; }
-  std::span<const int64_t> shape() const { return {t_->view.shape, static_cast<size_t>(t_->view.rank)}; }
+  std::span<const int64_t> shape() const {
+    return {t_->view.shape, static_cast<size_t>(t_->view.rank)};
+  }
   int type() const { return t_->view.type; }
 
  private:
@@ -53,9 +56,11 @@ class ErrorScope {
 
 // Runs an op. Attributes null: the defaults.
 Val Call(const Op& op, std::initializer_list<Val> in, const AttrBlob* attrs = nullptr);
-Vals CallMany(const Op& op, std::span<const Val> in, int out_count, const AttrBlob* attrs = nullptr);
+Vals CallMany(const Op& op, std::span<const Val> in, int out_count,
+              const AttrBlob* attrs = nullptr);
 // An op without inputs.
-Val Make(const Op& op, SyDevice* device, int type, const AttrBlob& attrs, std::span<const Val> in = {});
+Val Make(const Op& op, SyDevice* device, int type, const AttrBlob& attrs,
+         std::span<const Val> in = {});
 
 using Dims = std::span<const int64_t>;
 
@@ -72,7 +77,7 @@ Val Unary(std::string_view op, const Val& a);
 Val EqualTo(const Val& a, const Val& b);
 Val Where(const Val& c, const Val& a, const Val& b);
 Val CastTo(const Val& x, int type);
-Val SumTo(const Val& x, Dims shape);             // undoes broadcasting
+Val SumTo(const Val& x, Dims shape);  // undoes broadcasting
 Val Sum(const Val& x, Dims dims, bool keepdim);
 Val SumAll(const Val& x);
 Val Mean(const Val& x, Dims dims, bool keepdim);

@@ -14,7 +14,8 @@ using G = const GradArgs&;
 absl::StatusOr<int> Axis(const ViewArgs& a, int64_t dim, int rank) {
   const int64_t limit = rank ? rank : 1;
   if (dim < -limit || dim >= limit)
-    return a.Error(absl::StrFormat("axis %d of %s; want %d to %d", dim, Describe(a.x), -limit, limit - 1));
+    return a.Error(
+        absl::StrFormat("axis %d of %s; want %d to %d", dim, Describe(a.x), -limit, limit - 1));
   return static_cast<int>(dim < 0 ? dim + limit : dim);
 }
 
@@ -59,7 +60,8 @@ bool Restride(const SyView& x, std::span<const int64_t> shape, SyView* y) {
     SetContiguousStrides(y);
     return true;
   }
-  // Walk both shapes from the end, matching runs of equal size whose input axes are joined by their strides.
+  // Walk both shapes from the end, matching runs of equal size whose input axes are joined by their
+  // strides.
   int i = x.rank - 1;
   int j = static_cast<int>(shape.size()) - 1;
   int64_t strides[SY_MAX_RANK];
@@ -96,7 +98,8 @@ bool Restride(const SyView& x, std::span<const int64_t> shape, SyView* y) {
 }
 
 // Resolves one -1.
-absl::Status ResolveShape(const Op& op, const SyTensor* x, std::span<const int64_t> wanted, std::vector<int64_t>* shape) {
+absl::Status ResolveShape(const Op& op, const SyTensor* x, std::span<const int64_t> wanted,
+                          std::vector<int64_t>* shape) {
   shape->assign(wanted.begin(), wanted.end());
   int unknown = -1;
   int64_t known = 1;
@@ -104,18 +107,21 @@ absl::Status ResolveShape(const Op& op, const SyTensor* x, std::span<const int64
     if ((*shape)[d] == -1 && unknown < 0) {
       unknown = static_cast<int>(d);
     } else if ((*shape)[d] < 0) {
-      return absl::InvalidArgumentError(absl::StrFormat("%s: size %d at axis %d", op.name, (*shape)[d], d));
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: size %d at axis %d", op.name, (*shape)[d], d));
     } else {
       known *= (*shape)[d];
     }
   }
   if (shape->size() > SY_MAX_RANK)
-    return absl::InvalidArgumentError(absl::StrFormat("%s: rank %d; want at most %d", op.name, shape->size(), SY_MAX_RANK));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: rank %d; want at most %d", op.name, shape->size(), SY_MAX_RANK));
   if (unknown >= 0 && known > 0 && x->view.count % known == 0)
     (*shape)[static_cast<size_t>(unknown)] = x->view.count / known;
   else if (unknown >= 0 || known != x->view.count)
-    return absl::InvalidArgumentError(absl::StrFormat("%s: %s has %d elements; want shape %s", op.name, Describe(x),
-                                                      x->view.count, ShapeText(wanted.data(), static_cast<int>(wanted.size()))));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: %s has %d elements; want shape %s", op.name, Describe(x),
+                        x->view.count, ShapeText(wanted.data(), static_cast<int>(wanted.size()))));
   return absl::OkStatus();
 }
 
@@ -142,12 +148,15 @@ std::vector<int64_t> AxesOf(const OpArgs& a, int64_t start, int64_t end) {
 }
 
 const OpSpec kRows[] = {
-    {.name = "as_strided", .doc = "The storage seen with this shape, strides and offset (elements).",
+    {.name = "as_strided",
+     .doc = "The storage seen with this shape, strides and offset (elements).",
      .attrs = {IntsRequired("shape"), IntsRequired("strides"), Int("offset", 0)},
      .view = [](ViewArgs& a) -> absl::Status {
        const auto shape = a.attrs.List("shape"), strides = a.attrs.List("strides");
        if (shape.size() != strides.size()) return a.Error("shape and strides differ in length");
-       if (absl::Status s = CheckShape("as_strided", shape.data(), static_cast<int>(shape.size())); !s.ok()) return s;
+       if (absl::Status s = CheckShape("as_strided", shape.data(), static_cast<int>(shape.size()));
+           !s.ok())
+         return s;
        SyView& y = (*a.out)[0];
        const int64_t bytes = TypeBytes(y.type), base = a.x->storage->offset();
        const int64_t limit = a.x->storage->bytes();
@@ -158,7 +167,8 @@ const OpSpec kRows[] = {
          (reach < 0 ? low : high) += reach;
        }
        if (CountOf(shape.data(), static_cast<int>(shape.size())) && (low < 0 || high > limit))
-         return a.Error(absl::StrFormat("reaches bytes %d to %d of a storage of %d", low, high, limit));
+         return a.Error(
+             absl::StrFormat("reaches bytes %d to %d of a storage of %d", low, high, limit));
        y.rank = static_cast<int32_t>(shape.size());
        std::copy(shape.begin(), shape.end(), y.shape);
        std::copy(strides.begin(), strides.end(), y.strides);
@@ -166,9 +176,12 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = kNoGrad},
-    {.name = "detach", .doc = "The same elements without history.",
-     .view = [](ViewArgs&) -> absl::Status { return absl::OkStatus(); }, .grad = kNoGrad},
-    {.name = "diagonal", .doc = "The diagonal of axes dim1 and dim2, as a new last axis.",
+    {.name = "detach",
+     .doc = "The same elements without history.",
+     .view = [](ViewArgs&) -> absl::Status { return absl::OkStatus(); },
+     .grad = kNoGrad},
+    {.name = "diagonal",
+     .doc = "The diagonal of axes dim1 and dim2, as a new last axis.",
      .attrs = {Int("offset", 0), Int("dim1", 0), Int("dim2", 1)},
      .view = [](ViewArgs& a) -> absl::Status {
        const SyView& x = a.x->view;
@@ -185,9 +198,11 @@ const OpSpec kRows[] = {
          y.shape[n] = x.shape[d];
          y.strides[n++] = x.strides[d];
        }
-       const int64_t rows = x.shape[*d1] - std::max<int64_t>(-k, 0), cols = x.shape[*d2] - std::max<int64_t>(k, 0);
+       const int64_t rows = x.shape[*d1] - std::max<int64_t>(-k, 0),
+                     cols = x.shape[*d2] - std::max<int64_t>(k, 0);
        const int64_t count = std::max<int64_t>(0, std::min(rows, cols));
-       if (count) y.offset += (k >= 0 ? k * x.strides[*d2] : -k * x.strides[*d1]) * TypeBytes(x.type);
+       if (count)
+         y.offset += (k >= 0 ? k * x.strides[*d2] : -k * x.strides[*d1]) * TypeBytes(x.type);
        y.shape[n] = count;
        y.strides[n] = x.strides[*d1] + x.strides[*d2];
        y.rank = x.rank - 1;
@@ -195,10 +210,14 @@ const OpSpec kRows[] = {
      },
      .grad = [](G g) -> Grads {
        AttrBlob attrs(&OpOf<"diagonal_scatter">());
-       attrs.Set("offset", g.attrs.Int("offset")).Set("dim1", g.attrs.Int("dim1")).Set("dim2", g.attrs.Int("dim2"));
-       return {Call(OpOf<"diagonal_scatter">(), {Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), g.dy()}, &attrs)};
+       attrs.Set("offset", g.attrs.Int("offset"))
+           .Set("dim1", g.attrs.Int("dim1"))
+           .Set("dim2", g.attrs.Int("dim2"));
+       return {Call(OpOf<"diagonal_scatter">(),
+                    {Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), g.dy()}, &attrs)};
      }},
-    {.name = "expand", .doc = "Axes of size 1 repeated to this shape without copying; -1 keeps a size.",
+    {.name = "expand",
+     .doc = "Axes of size 1 repeated to this shape without copying; -1 keeps a size.",
      .attrs = {IntsRequired("shape")},
      .view = [](ViewArgs& a) -> absl::Status {
        const SyView& x = a.x->view;
@@ -210,7 +229,8 @@ const OpSpec kRows[] = {
                                         ShapeText(shape.data(), static_cast<int>(shape.size()))));
        for (int d = static_cast<int>(shape.size()) - 1; d >= 0; --d) {
          const int64_t have = d < lead ? 1 : x.shape[d - lead];
-         const int64_t want = shape[static_cast<size_t>(d)] == -1 ? have : shape[static_cast<size_t>(d)];
+         const int64_t want =
+             shape[static_cast<size_t>(d)] == -1 ? have : shape[static_cast<size_t>(d)];
          if (want < 0 || (have != want && have != 1))
            return a.Error(absl::StrFormat("%s to %s; want equal sizes or 1", Describe(a.x),
                                           ShapeText(shape.data(), static_cast<int>(shape.size()))));
@@ -221,13 +241,16 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads { return {SumTo(g.dy(), g.shape(0))}; }},
-    {.name = "flatten", .doc = "Axes start to end as one.", .attrs = {Int("start", 0), Int("end", -1)},
+    {.name = "flatten",
+     .doc = "Axes start to end as one.",
+     .attrs = {Int("start", 0), Int("end", -1)},
      .composite = [](const OpArgs& a) -> Vals {
        const auto axes = AxesOf(a, a.attrs.Int("start"), a.attrs.Int("end"));
        const int rank = a[0].rank();
        if (axes[0] < 0 || axes[1] < axes[0] || axes[1] >= std::max(rank, 1)) {
-         ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat("flatten: axes %d to %d of %s", a.attrs.Int("start"),
-                                                                     a.attrs.Int("end"), Describe(a[0].get()))));
+         ErrorScope::Fail(absl::InvalidArgumentError(
+             absl::StrFormat("flatten: axes %d to %d of %s", a.attrs.Int("start"),
+                             a.attrs.Int("end"), Describe(a[0].get()))));
          return {Val()};
        }
        std::vector<int64_t> shape;
@@ -244,7 +267,9 @@ const OpSpec kRows[] = {
        return ReshapeOrCopy(a, shape);
      },
      .grad = kAutoGrad},
-    {.name = "flip", .doc = "Axes in reverse order.", .attrs = {IntsRequired("dims")},
+    {.name = "flip",
+     .doc = "Axes in reverse order.",
+     .attrs = {IntsRequired("dims")},
      .view = [](ViewArgs& a) -> absl::Status {
        SyView& y = (*a.out)[0];
        uint32_t seen = 0;
@@ -260,12 +285,15 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads { return {Flip(g.dy(), g.attrs.List("dims"))}; }},
-    {.name = "permute", .doc = "Axes in another order.", .attrs = {IntsRequired("dims")},
+    {.name = "permute",
+     .doc = "Axes in another order.",
+     .attrs = {IntsRequired("dims")},
      .view = [](ViewArgs& a) -> absl::Status {
        const auto dims = a.attrs.List("dims");
        const int rank = a.x->view.rank;
        if (static_cast<int>(dims.size()) != rank)
-         return a.Error(absl::StrFormat("%d axes named for %s; want each once", dims.size(), Describe(a.x)));
+         return a.Error(
+             absl::StrFormat("%d axes named for %s; want each once", dims.size(), Describe(a.x)));
        std::vector<int> order;
        uint32_t seen = 0;
        for (int64_t dim : dims) {
@@ -281,16 +309,19 @@ const OpSpec kRows[] = {
        const auto dims = g.attrs.List("dims");
        std::vector<int64_t> inverse(dims.size());
        for (size_t i = 0; i < dims.size(); ++i)
-         inverse[static_cast<size_t>(dims[i] < 0 ? dims[i] + static_cast<int64_t>(dims.size()) : dims[i])] =
-             static_cast<int64_t>(i);
+         inverse[static_cast<size_t>(dims[i] < 0 ? dims[i] + static_cast<int64_t>(dims.size())
+                                                 : dims[i])] = static_cast<int64_t>(i);
        return {Permute(g.dy(), inverse)};
      }},
-    {.name = "reshape", .doc = "The same elements in C order in another shape; one size may be -1. A view when "
-                               "strides allow, else a copy.",
+    {.name = "reshape",
+     .doc = "The same elements in C order in another shape; one size may be -1. A view when "
+            "strides allow, else a copy.",
      .attrs = {IntsRequired("shape")},
      .composite = [](const OpArgs& a) -> Vals { return ReshapeOrCopy(a, a.attrs.List("shape")); },
      .grad = kAutoGrad},
-    {.name = "select", .doc = "Element index of an axis, which goes.", .attrs = {Int("dim", 0), IntRequired("index")},
+    {.name = "select",
+     .doc = "Element index of an axis, which goes.",
+     .attrs = {Int("dim", 0), IntRequired("index")},
      .view = [](ViewArgs& a) -> absl::Status {
        SyView& y = (*a.out)[0];
        if (y.rank == 0) return a.Error("a 0-d tensor has no axis to select from");
@@ -298,7 +329,8 @@ const OpSpec kRows[] = {
        if (!d.ok()) return d.status();
        int64_t i = a.attrs.Int("index");
        if (i < -y.shape[*d] || i >= y.shape[*d])
-         return absl::OutOfRangeError(absl::StrFormat("select: index %d of axis %d of %s", i, *d, Describe(a.x)));
+         return absl::OutOfRangeError(
+             absl::StrFormat("select: index %d of axis %d of %s", i, *d, Describe(a.x)));
        if (i < 0) i += y.shape[*d];
        y.offset += i * y.strides[*d] * TypeBytes(y.type);
        for (int k = *d; k + 1 < y.rank; ++k) {
@@ -316,9 +348,11 @@ const OpSpec kRows[] = {
        AttrBlob attrs(&OpOf<"slice_scatter">());
        attrs.Set("dim", dim).Set("start", i).Set("end", i + 1).Set("step", int64_t{1});
        const Val zeros = Zeros(g.shape(0), g.dy().type(), g.dy().get()->device);
-       return {Call(OpOf<"slice_scatter">(), {zeros, Unsqueeze(g.dy(), static_cast<int>(dim))}, &attrs)};
+       return {Call(OpOf<"slice_scatter">(), {zeros, Unsqueeze(g.dy(), static_cast<int>(dim))},
+                    &attrs)};
      }},
-    {.name = "slice", .doc = "Elements start to end by step along an axis, as Python slices.",
+    {.name = "slice",
+     .doc = "Elements start to end by step along an axis, as Python slices.",
      .attrs = {Int("dim", 0), Int("start", 0), Int("end", 9.2e18), Int("step", 1)},
      .view = [](ViewArgs& a) -> absl::Status {
        SyView& y = (*a.out)[0];
@@ -329,11 +363,16 @@ const OpSpec kRows[] = {
      },
      .grad = [](G g) -> Grads {
        AttrBlob attrs(&OpOf<"slice_scatter">());
-       attrs.Set("dim", g.attrs.Int("dim")).Set("start", g.attrs.Int("start")).Set("end", g.attrs.Int("end"));
+       attrs.Set("dim", g.attrs.Int("dim"))
+           .Set("start", g.attrs.Int("start"))
+           .Set("end", g.attrs.Int("end"));
        attrs.Set("step", g.attrs.Int("step"));
-       return {Call(OpOf<"slice_scatter">(), {Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), g.dy()}, &attrs)};
+       return {Call(OpOf<"slice_scatter">(),
+                    {Zeros(g.shape(0), g.dy().type(), g.dy().get()->device), g.dy()}, &attrs)};
      }},
-    {.name = "split", .doc = "Pieces of these sizes along an axis.", .outs = -1,
+    {.name = "split",
+     .doc = "Pieces of these sizes along an axis.",
+     .outs = -1,
      .attrs = {IntsRequired("sizes"), Int("dim", 0)},
      .view = [](ViewArgs& a) -> absl::Status {
        const SyView x = (*a.out)[0];
@@ -352,7 +391,8 @@ const OpSpec kRows[] = {
          a.out->push_back(y);
        }
        if (start != x.shape[*d])
-         return a.Error(absl::StrFormat("sizes add up to %d; axis %d of %s has %d", start, *d, Describe(a.x), x.shape[*d]));
+         return a.Error(absl::StrFormat("sizes add up to %d; axis %d of %s has %d", start, *d,
+                                        Describe(a.x), x.shape[*d]));
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads {
@@ -365,13 +405,16 @@ const OpSpec kRows[] = {
            type = v.type();
          }
        for (size_t i = 0; i < g.grads.size(); ++i)
-         pieces.push_back(g.grads[i] ? g.grads[i]
-                                     : Zeros({g.out_shapes[i].dims, static_cast<size_t>(g.out_shapes[i].rank)}, type, device));
+         pieces.push_back(
+             g.grads[i] ? g.grads[i]
+                        : Zeros({g.out_shapes[i].dims, static_cast<size_t>(g.out_shapes[i].rank)},
+                                type, device));
        AttrBlob attrs(&OpOf<"cat">());
        attrs.Set("dim", g.attrs.Int("dim"));
        return CallMany(OpOf<"cat">(), pieces, 1, &attrs);
      }},
-    {.name = "squeeze", .doc = "Without the named axes of size 1; without all of them when none is named.",
+    {.name = "squeeze",
+     .doc = "Without the named axes of size 1; without all of them when none is named.",
      .attrs = {Ints("dims", "")},
      .view = [](ViewArgs& a) -> absl::Status {
        SyView& y = (*a.out)[0];
@@ -392,7 +435,9 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads { return {Reshape(g.dy(), g.shape(0))}; }},
-    {.name = "transpose", .doc = "Two axes swapped.", .attrs = {Int("dim0", -2), Int("dim1", -1)},
+    {.name = "transpose",
+     .doc = "Two axes swapped.",
+     .attrs = {Int("dim0", -2), Int("dim1", -1)},
      .view = [](ViewArgs& a) -> absl::Status {
        SyView& y = (*a.out)[0];
        auto d0 = Axis(a, a.attrs.Int("dim0"), y.rank), d1 = Axis(a, a.attrs.Int("dim1"), y.rank);
@@ -403,14 +448,18 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads {
-       return {Transpose(g.dy(), static_cast<int>(g.attrs.Int("dim0")), static_cast<int>(g.attrs.Int("dim1")))};
+       return {Transpose(g.dy(), static_cast<int>(g.attrs.Int("dim0")),
+                         static_cast<int>(g.attrs.Int("dim1")))};
      }},
-    {.name = "unsqueeze", .doc = "New axes of size 1 at these places of the result.", .attrs = {IntsRequired("dims")},
+    {.name = "unsqueeze",
+     .doc = "New axes of size 1 at these places of the result.",
+     .attrs = {IntsRequired("dims")},
      .view = [](ViewArgs& a) -> absl::Status {
        const SyView& x = a.x->view;
        const auto dims = a.attrs.List("dims");
        const int rank = x.rank + static_cast<int>(dims.size());
-       if (rank > SY_MAX_RANK) return a.Error(absl::StrFormat("rank %d; want at most %d", rank, SY_MAX_RANK));
+       if (rank > SY_MAX_RANK)
+         return a.Error(absl::StrFormat("rank %d; want at most %d", rank, SY_MAX_RANK));
        uint32_t fresh = 0;
        for (int64_t dim : dims) {
          auto d = Axis(a, dim, rank);
@@ -433,23 +482,29 @@ const OpSpec kRows[] = {
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads { return {Reshape(g.dy(), g.shape(0))}; }},
-    {.name = "view", .doc = "Another shape over the same memory; an error when the strides do not allow it.",
+    {.name = "view",
+     .doc = "Another shape over the same memory; an error when the strides do not allow it.",
      .attrs = {IntsRequired("shape")},
      .view = [](ViewArgs& a) -> absl::Status {
        std::vector<int64_t> shape;
-       if (absl::Status s = ResolveShape(a.op, a.x, a.attrs.List("shape"), &shape); !s.ok()) return s;
+       if (absl::Status s = ResolveShape(a.op, a.x, a.attrs.List("shape"), &shape); !s.ok())
+         return s;
        if (!Restride(a.x->view, shape, &(*a.out)[0]))
-         return a.Error(absl::StrFormat("strides of %s do not allow shape %s; use reshape", Describe(a.x),
+         return a.Error(absl::StrFormat("strides of %s do not allow shape %s; use reshape",
+                                        Describe(a.x),
                                         ShapeText(shape.data(), static_cast<int>(shape.size()))));
        return absl::OkStatus();
      },
      .grad = [](G g) -> Grads { return {Reshape(g.dy(), g.shape(0))}; }},
-    {.name = "windows", .doc = "Sliding windows: for each named axis of size n, its (n - dilation * (size - 1) - 1) / "
-                               "stride + 1 window positions, and a new last axis with the window's elements. "
-                               "Overlapping; no copy.",
-     .attrs = {IntsRequired("dims"), IntsRequired("size"), IntsRequired("stride"), Ints("dilation", "")},
+    {.name = "windows",
+     .doc = "Sliding windows: for each named axis of size n, its (n - dilation * (size - 1) - 1) / "
+            "stride + 1 window positions, and a new last axis with the window's elements. "
+            "Overlapping; no copy.",
+     .attrs = {IntsRequired("dims"), IntsRequired("size"), IntsRequired("stride"),
+               Ints("dilation", "")},
      .view = [](ViewArgs& a) -> absl::Status {
-       const auto dims = a.attrs.List("dims"), size = a.attrs.List("size"), stride = a.attrs.List("stride");
+       const auto dims = a.attrs.List("dims"), size = a.attrs.List("size"),
+                  stride = a.attrs.List("stride");
        const auto dilation = a.attrs.List("dilation");
        if (size.size() != dims.size() || stride.size() != dims.size() ||
            (!dilation.empty() && dilation.size() != dims.size()))
@@ -461,9 +516,11 @@ const OpSpec kRows[] = {
          auto d = Axis(a, dims[i], rank);
          if (!d.ok()) return d.status();
          const int64_t step = dilation.empty() ? 1 : dilation[i], reach = step * (size[i] - 1) + 1;
-         if (size[i] < 1 || stride[i] < 1 || step < 1) return a.Error("size, stride and dilation must be 1 or more");
+         if (size[i] < 1 || stride[i] < 1 || step < 1)
+           return a.Error("size, stride and dilation must be 1 or more");
          if (y.shape[*d] < reach)
-           return a.Error(absl::StrFormat("window of %d does not fit into axis %d of %s", reach, *d, Describe(a.x)));
+           return a.Error(absl::StrFormat("window of %d does not fit into axis %d of %s", reach, *d,
+                                          Describe(a.x)));
          y.shape[rank + static_cast<int>(i)] = size[i];
          y.strides[rank + static_cast<int>(i)] = y.strides[*d] * step;
          y.shape[*d] = (y.shape[*d] - reach) / stride[i] + 1;
@@ -474,7 +531,8 @@ const OpSpec kRows[] = {
      },
      // Each place inside a window is a strided slice of x: its part of the gradient is added there.
      .grad = [](G g) -> Grads {
-       const auto dims = g.attrs.List("dims"), size = g.attrs.List("size"), stride = g.attrs.List("stride");
+       const auto dims = g.attrs.List("dims"), size = g.attrs.List("size"),
+                  stride = g.attrs.List("stride");
        const auto dilation = g.attrs.List("dilation");
        const int rank = static_cast<int>(g.shape(0).size());
        int64_t places = 1;
@@ -501,9 +559,12 @@ const OpSpec kRows[] = {
            AttrBlob place(&OpOf<"slice_scatter">());
            std::vector<int64_t> wide(part.shape().begin(), part.shape().end());
            wide[static_cast<size_t>(d)] = g.shape(0)[static_cast<size_t>(d)];
-           place.Set("dim", d).Set("start", start).Set("end", start + (part.size(d) - 1) * stride[i] + 1);
+           place.Set("dim", d)
+               .Set("start", start)
+               .Set("end", start + (part.size(d) - 1) * stride[i] + 1);
            place.Set("step", stride[i]);
-           part = Call(OpOf<"slice_scatter">(), {Zeros(wide, part.type(), part.get()->device), part}, &place);
+           part = Call(OpOf<"slice_scatter">(),
+                       {Zeros(wide, part.type(), part.get()->device), part}, &place);
          }
          total = total ? total + part : part;
        }

@@ -9,10 +9,12 @@
 
 namespace sy {
 
-absl::StatusOr<TensorRef> WrapHost(const char* who, void* data, const int64_t* shape, const int64_t* strides,
-                                   int32_t rank, int type, SyReleaseFn deleter, void* context) {
+absl::StatusOr<TensorRef> WrapHost(const char* who, void* data, const int64_t* shape,
+                                   const int64_t* strides, int32_t rank, int type,
+                                   SyReleaseFn deleter, void* context) {
   SyDevice* cpu = CpuDevice();
-  if (!cpu) return absl::FailedPreconditionError(absl::StrFormat("%s: no CPU device is loaded", who));
+  if (!cpu)
+    return absl::FailedPreconditionError(absl::StrFormat("%s: no CPU device is loaded", who));
   if (absl::Status s = EnsureOpen(cpu); !s.ok()) return s;
   SyView v;
   v.type = type;
@@ -46,7 +48,8 @@ absl::StatusOr<TensorRef> WrapHost(const char* who, void* data, const int64_t* s
   like.storage = std::move(storage);
   like.view.rank = 0;
   TensorRef t = MakeViewOf(&like, v);
-  if (reinterpret_cast<uint64_t>(data) % static_cast<uint64_t>(cpu->alignment())) t->view.flags &= ~SY_VIEW_ALIGNED;
+  if (reinterpret_cast<uint64_t>(data) % static_cast<uint64_t>(cpu->alignment()))
+    t->view.flags &= ~SY_VIEW_ALIGNED;
   return t;
 }
 
@@ -63,16 +66,19 @@ absl::StatusOr<TensorRef> Import(Managed* managed) {
   const DLTensor& d = managed->dl_tensor;
   absl::StatusOr<TensorRef> result = [&]() -> absl::StatusOr<TensorRef> {
     if (d.device.device_type != 1)  // kDLCPU
-      return absl::UnimplementedError(
-          absl::StrFormat("from_dlpack: device type %d; only host memory (1) is taken", d.device.device_type));
-    const SyDtype dtype = static_cast<SyDtype>(d.dtype.code) | static_cast<SyDtype>(d.dtype.bits) << 8 |
+      return absl::UnimplementedError(absl::StrFormat(
+          "from_dlpack: device type %d; only host memory (1) is taken", d.device.device_type));
+    const SyDtype dtype = static_cast<SyDtype>(d.dtype.code) |
+                          static_cast<SyDtype>(d.dtype.bits) << 8 |
                           static_cast<SyDtype>(d.dtype.lanes) << 16;
     // Before 1.0 bools came as 8-bit unsigned integers; those stay u8.
     const int type = TypeOf(dtype);
-    if (!type) return absl::UnimplementedError(absl::StrFormat("from_dlpack: %s has no counterpart", DtypeName(dtype)));
+    if (!type)
+      return absl::UnimplementedError(
+          absl::StrFormat("from_dlpack: %s has no counterpart", DtypeName(dtype)));
     if (absl::Status s = CheckShape("from_dlpack", d.shape, d.ndim); !s.ok()) return s;
-    return WrapHost("from_dlpack", static_cast<char*>(d.data) + d.byte_offset, d.shape, d.strides, d.ndim, type,
-                    Delete<Managed>, managed);
+    return WrapHost("from_dlpack", static_cast<char*>(d.data) + d.byte_offset, d.shape, d.strides,
+                    d.ndim, type, Delete<Managed>, managed);
   }();
   if (!result.ok()) Delete<Managed>(managed);
   return result;
@@ -87,10 +93,11 @@ template <class Managed>
 absl::Status Export(SyTensor* t, Managed** out) {
   const int32_t type = t->device->info.dlpack_type;
   if (!type)
-    return absl::UnimplementedError(absl::StrFormat("to_dlpack: %s has no DLPack device number", t->device->name));
+    return absl::UnimplementedError(
+        absl::StrFormat("to_dlpack: %s has no DLPack device number", t->device->name));
   if (Tracked(t))
-    return absl::FailedPreconditionError(
-        absl::StrFormat("to_dlpack: %s requires a gradient; export a detached tensor", Describe(t)));
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "to_dlpack: %s requires a gradient; export a detached tensor", Describe(t)));
   if (absl::Status s = Synchronize(CurrentStream(t->device)); !s.ok()) return s;
   auto* e = new Exported;
   e->tensor = TensorRef::Share(t);
@@ -123,7 +130,8 @@ absl::StatusOr<TensorRef> FromDlpack(DLManagedTensorVersioned* managed) {
   if (managed->version.major != 1) {
     const uint32_t major = managed->version.major, minor = managed->version.minor;
     Delete<DLManagedTensorVersioned>(managed);
-    return absl::UnimplementedError(absl::StrFormat("from_dlpack: version %d.%d; this library reads 1.x", major, minor));
+    return absl::UnimplementedError(
+        absl::StrFormat("from_dlpack: version %d.%d; this library reads 1.x", major, minor));
   }
   return Import(managed);
 }

@@ -1,5 +1,6 @@
-// DLPack, both shapes of it: the struct before 1.0, which older NumPy and PyTorch speak, and the versioned one.
-// The structs are written down here because Debian 12's header is older than 1.0 (dlpack.h of dmlc/dlpack).
+// DLPack, both shapes of it: the struct before 1.0, which older NumPy and PyTorch speak, and the
+// versioned one. The structs are written down here because Debian 12's header is older than 1.0
+// (dlpack.h of dmlc/dlpack).
 #ifndef DISPATCHER_TENSOR_DLPACK_H_
 #define DISPATCHER_TENSOR_DLPACK_H_
 
@@ -48,8 +49,9 @@ struct DLManagedTensorVersioned {
 namespace sy {
 
 // A view of host memory on cpu:0; takes `deleter` over only on success.
-absl::StatusOr<TensorRef> WrapHost(const char* who, void* data, const int64_t* shape, const int64_t* strides,
-                                   int32_t rank, int type, SyReleaseFn deleter, void* context);
+absl::StatusOr<TensorRef> WrapHost(const char* who, void* data, const int64_t* shape,
+                                   const int64_t* strides, int32_t rank, int type,
+                                   SyReleaseFn deleter, void* context);
 
 // Take the struct over, also on failure.
 absl::StatusOr<TensorRef> FromDlpack(DLManagedTensor* managed);

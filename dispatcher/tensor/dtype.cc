@@ -27,10 +27,14 @@ int Promote(int a, int b) {
   const TypeInfo& u = x.is_signed ? y : x;
   if (s.bytes > u.bytes) return x.is_signed ? a : b;
   switch (u.bytes) {
-    case 1: return SY_T_I16;
-    case 2: return SY_T_I32;
-    case 4: return SY_T_I64;
-    default: return 0;
+    case 1:
+      return SY_T_I16;
+    case 2:
+      return SY_T_I32;
+    case 4:
+      return SY_T_I64;
+    default:
+      return 0;
   }
 }
 
@@ -44,7 +48,9 @@ std::string TypeSetNames(uint64_t set) {
   return names;
 }
 
-float BfloatToFloat(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+float BfloatToFloat(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 uint16_t FloatToBfloat(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -70,7 +76,8 @@ uint16_t FloatToHalf(float value) {
   if (value != value) return static_cast<uint16_t>(sign | 0x7e00 | ((bits >> 13) & 0x3ff));
   if (magnitude >= 65520.f) return sign | 0x7c00;
   if (magnitude < 6.103515625e-05f) {  // subnormal: a whole number of 2^-24, ties to even by rint
-    return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::nearbyint(std::ldexp(magnitude, 24))));
+    return static_cast<uint16_t>(sign |
+                                 static_cast<uint16_t>(std::nearbyint(std::ldexp(magnitude, 24))));
   }
   const uint32_t m = std::bit_cast<uint32_t>(magnitude);
   const uint32_t rounded = m + 0xfff + ((m >> 13) & 1);
@@ -82,10 +89,12 @@ namespace {
 template <class T>
 T Saturate(double value) {
   if (value != value) return 0;
-  // The float image of the largest value may be one too many: compare against the exact power of two.
+  // The float image of the largest value may be one too many: compare against the exact power of
+  // two.
   const double top = std::ldexp(1.0, std::numeric_limits<T>::digits);
   if (value >= top) return std::numeric_limits<T>::max();
-  if (value < static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
+  if (value < static_cast<double>(std::numeric_limits<T>::min()))
+    return std::numeric_limits<T>::min();
   return static_cast<T>(value);
 }
 
@@ -105,20 +114,33 @@ uint16_t NarrowOnce(int type, double value) {
 
 uint64_t BitsOf(int type, double v) {
   switch (type) {
-    case SY_T_BOOL: return v != 0;
-    case SY_T_I8: return static_cast<uint8_t>(Saturate<int8_t>(v));
-    case SY_T_I16: return static_cast<uint16_t>(Saturate<int16_t>(v));
-    case SY_T_I32: return static_cast<uint32_t>(Saturate<int32_t>(v));
-    case SY_T_I64: return static_cast<uint64_t>(Saturate<int64_t>(v));
-    case SY_T_U8: return Saturate<uint8_t>(v);
-    case SY_T_U16: return Saturate<uint16_t>(v);
-    case SY_T_U32: return Saturate<uint32_t>(v);
-    case SY_T_U64: return Saturate<uint64_t>(v);
+    case SY_T_BOOL:
+      return v != 0;
+    case SY_T_I8:
+      return static_cast<uint8_t>(Saturate<int8_t>(v));
+    case SY_T_I16:
+      return static_cast<uint16_t>(Saturate<int16_t>(v));
+    case SY_T_I32:
+      return static_cast<uint32_t>(Saturate<int32_t>(v));
+    case SY_T_I64:
+      return static_cast<uint64_t>(Saturate<int64_t>(v));
+    case SY_T_U8:
+      return Saturate<uint8_t>(v);
+    case SY_T_U16:
+      return Saturate<uint16_t>(v);
+    case SY_T_U32:
+      return Saturate<uint32_t>(v);
+    case SY_T_U64:
+      return Saturate<uint64_t>(v);
     case SY_T_F16:
-    case SY_T_BF16: return NarrowOnce(type, v);
-    case SY_T_F32: return std::bit_cast<uint32_t>(static_cast<float>(v));
-    case SY_T_F64: return std::bit_cast<uint64_t>(v);
-    default: return 0;
+    case SY_T_BF16:
+      return NarrowOnce(type, v);
+    case SY_T_F32:
+      return std::bit_cast<uint32_t>(static_cast<float>(v));
+    case SY_T_F64:
+      return std::bit_cast<uint64_t>(v);
+    default:
+      return 0;
   }
 }
 
@@ -129,7 +151,8 @@ uint64_t BitsOfInt(int type, int64_t v) {
     return BitsOf(type, static_cast<double>(v));
   }
   const int bits = TypeBytes(type) * 8;
-  return bits == 64 ? static_cast<uint64_t>(v) : static_cast<uint64_t>(v) & ((uint64_t{1} << bits) - 1);
+  return bits == 64 ? static_cast<uint64_t>(v)
+                    : static_cast<uint64_t>(v) & ((uint64_t{1} << bits) - 1);
 }
 
 namespace {
@@ -143,27 +166,43 @@ T Load(const void* p) {
 
 double ReadAsDouble(int type, const void* p) {
   switch (type) {
-    case SY_T_F16: return HalfToFloat(Load<uint16_t>(p));
-    case SY_T_BF16: return BfloatToFloat(Load<uint16_t>(p));
-    case SY_T_F32: return Load<float>(p);
-    case SY_T_F64: return Load<double>(p);
-    case SY_T_U64: return static_cast<double>(Load<uint64_t>(p));
-    default: return static_cast<double>(ReadAsInt(type, p));
+    case SY_T_F16:
+      return HalfToFloat(Load<uint16_t>(p));
+    case SY_T_BF16:
+      return BfloatToFloat(Load<uint16_t>(p));
+    case SY_T_F32:
+      return Load<float>(p);
+    case SY_T_F64:
+      return Load<double>(p);
+    case SY_T_U64:
+      return static_cast<double>(Load<uint64_t>(p));
+    default:
+      return static_cast<double>(ReadAsInt(type, p));
   }
 }
 
 int64_t ReadAsInt(int type, const void* p) {
   switch (type) {
-    case SY_T_BOOL: return Load<uint8_t>(p) != 0;
-    case SY_T_I8: return Load<int8_t>(p);
-    case SY_T_I16: return Load<int16_t>(p);
-    case SY_T_I32: return Load<int32_t>(p);
-    case SY_T_I64: return Load<int64_t>(p);
-    case SY_T_U8: return Load<uint8_t>(p);
-    case SY_T_U16: return Load<uint16_t>(p);
-    case SY_T_U32: return Load<uint32_t>(p);
-    case SY_T_U64: return static_cast<int64_t>(Load<uint64_t>(p));
-    default: return Saturate<int64_t>(ReadAsDouble(type, p));
+    case SY_T_BOOL:
+      return Load<uint8_t>(p) != 0;
+    case SY_T_I8:
+      return Load<int8_t>(p);
+    case SY_T_I16:
+      return Load<int16_t>(p);
+    case SY_T_I32:
+      return Load<int32_t>(p);
+    case SY_T_I64:
+      return Load<int64_t>(p);
+    case SY_T_U8:
+      return Load<uint8_t>(p);
+    case SY_T_U16:
+      return Load<uint16_t>(p);
+    case SY_T_U32:
+      return Load<uint32_t>(p);
+    case SY_T_U64:
+      return static_cast<int64_t>(Load<uint64_t>(p));
+    default:
+      return Saturate<int64_t>(ReadAsDouble(type, p));
   }
 }
 

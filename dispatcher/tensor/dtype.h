@@ -1,6 +1,6 @@
 // Element types: the table behind SyDtype and SY_T_*, promotion, and conversion of single values.
-// Promotion follows PyTorch's lattice (bool < integers < floats; the category wins, then the width), with
-// u64 beside a signed type refused and f16 beside bf16 giving f32; see docs/ops.md.
+// Promotion follows PyTorch's lattice (bool < integers < floats; the category wins, then the
+// width), with u64 beside a signed type refused and f16 beside bf16 giving f32; see docs/ops.md.
 #ifndef DISPATCHER_TENSOR_DTYPE_H_
 #define DISPATCHER_TENSOR_DTYPE_H_
 
@@ -12,12 +12,12 @@
 namespace sy {
 
 struct TypeInfo {
-  const char* name;   // "f32"
+  const char* name;  // "f32"
   SyDtype dtype;
   int bytes;
-  int category;       // 0 bool, 1 integer, 2 float
+  int category;  // 0 bool, 1 integer, 2 float
   bool is_signed;
-  int compute;        // the SY_T_* that arithmetic runs in
+  int compute;  // the SY_T_* that arithmetic runs in
 };
 
 inline constexpr TypeInfo kTypes[14] = {
@@ -68,7 +68,8 @@ int Promote(int a, int b);
 // "f32|f64" of a set, for error texts.
 std::string TypeSetNames(uint64_t set);
 
-// The bits of a number in a type, as SyProgram constants hold them: rounded to nearest even, integers saturated.
+// The bits of a number in a type, as SyProgram constants hold them: rounded to nearest even,
+// integers saturated.
 uint64_t BitsOf(int type, double value);
 uint64_t BitsOfInt(int type, int64_t value);
 // And back, from an element in memory.

@@ -27,7 +27,7 @@ TEST(Dtype, PromotesAsTheDocumentedLattice) {
 // IEEE 754-2019, 3.3: value of a binary16 from its fields.
 double HalfValue(uint16_t bits) {
   const int sign = bits >> 15, exponent = bits >> 10 & 31, fraction = bits & 1023;
-  const double magnitude = exponent == 31   ? (fraction ? std::nan("") : INFINITY)
+  const double magnitude = exponent == 31  ? (fraction ? std::nan("") : INFINITY)
                            : exponent == 0 ? std::ldexp(fraction, -24)
                                            : std::ldexp(1024 + fraction, exponent - 25);
   return sign ? -magnitude : magnitude;
@@ -40,13 +40,15 @@ TEST(Dtype, ReadsEveryHalf) {
     if (std::isnan(want))
       EXPECT_TRUE(std::isnan(got)) << b;
     else
-      EXPECT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(static_cast<float>(want))) << b;
+      EXPECT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(static_cast<float>(want)))
+          << b;
   }
 }
 
 TEST(Dtype, RoundsHalvesToNearestEven) {
   for (uint32_t b = 0; b < 0x7bff; ++b) {  // every finite positive half and the gap above it
-    const double low = HalfValue(static_cast<uint16_t>(b)), high = HalfValue(static_cast<uint16_t>(b + 1));
+    const double low = HalfValue(static_cast<uint16_t>(b)),
+                 high = HalfValue(static_cast<uint16_t>(b + 1));
     const float middle = static_cast<float>((low + high) / 2);
     EXPECT_EQ(FloatToHalf(static_cast<float>(low)), b);
     EXPECT_EQ(FloatToHalf(middle), b & 1 ? b + 1 : b) << middle;
@@ -60,7 +62,8 @@ TEST(Dtype, RoundsHalvesToNearestEven) {
 }
 
 TEST(Dtype, RoundsADoubleToAHalfOnce) {
-  // Just above the middle of two halves, but equal to it as a float: rounding twice would go to even, down.
+  // Just above the middle of two halves, but equal to it as a float: rounding twice would go to
+  // even, down.
   const double tie = 1 + std::ldexp(1, -11);
   EXPECT_EQ(BitsOf(SY_T_F16, tie), 0x3c00u);
   EXPECT_EQ(BitsOf(SY_T_F16, tie + 1e-12), 0x3c01u);

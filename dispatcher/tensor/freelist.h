@@ -1,6 +1,6 @@
-// Memory for the small objects of the hot path: a stack of free blocks per thread and size class, so that
-// making and dropping a tensor costs neither a lock nor a call to malloc. A block may be freed by another
-// thread than the one that took it; each thread's stacks are bounded.
+// Memory for the small objects of the hot path: a stack of free blocks per thread and size class,
+// so that making and dropping a tensor costs neither a lock nor a call to malloc. A block may be
+// freed by another thread than the one that took it; each thread's stacks are bounded.
 #ifndef DISPATCHER_TENSOR_FREELIST_H_
 #define DISPATCHER_TENSOR_FREELIST_H_
 

@@ -8,10 +8,12 @@
 #include "dispatcher/dispatch/runtime.h"
 
 namespace sy {
-// The thread keeps free small blocks of the first few devices whose calls are complete when they return. A
-// pool that is abandoned moves to a new epoch, which empties these without looking at the blocks.
+// The thread keeps free small blocks of the first few devices whose calls are complete when they
+// return. A pool that is abandoned moves to a new epoch, which empties these without looking at the
+// blocks.
 inline ThreadBlock::PoolCache* Pool::Cache() {
-  if (device_->ordinal >= ThreadBlock::kCachedDevices || !device_->synchronous) [[unlikely]] return nullptr;
+  if (device_->ordinal >= ThreadBlock::kCachedDevices || !device_->synchronous) [[unlikely]]
+    return nullptr;
   ThreadBlock::PoolCache& c = Mine().pool_cache[device_->ordinal];
   const uint64_t epoch = epoch_.load(std::memory_order_relaxed);
   if (c.pool != this || c.epoch != epoch) [[unlikely]] {
@@ -36,7 +38,8 @@ void Pool::ReturnCached(ThreadBlock* thread) {
 
 int64_t Pool::Rounded(int64_t bytes) const {
   const int64_t wanted = std::max<int64_t>(bytes, 1);
-  const int64_t unit = wanted >= kLarge ? 4096 : std::max<int64_t>(64, device_->alignment());  // a power of two
+  const int64_t unit =
+      wanted >= kLarge ? 4096 : std::max<int64_t>(64, device_->alignment());  // a power of two
   return (wanted + unit - 1) & -unit;
 }
 
@@ -84,7 +87,8 @@ absl::Status Pool::TakeLocked(int64_t size, bool frugal, Block** out_block) {
       return absl::OkStatus();
     }
   }
-  // Segments of their own are not split: one much larger than what is wanted is kept for what needs it.
+  // Segments of their own are not split: one much larger than what is wanted is kept for what needs
+  // it.
   std::set<Block*, BySize>& free = free_[size < kLarge];
   auto it = free.lower_bound(size);
   Block* block = nullptr;
@@ -126,16 +130,19 @@ absl::Status Pool::NewSegment(int64_t size, bool frugal, Block** out_block) {
   a.size = sizeof(SyAllocation);
   PluginInstance* p = device_->plugin;
   allocations_.fetch_add(1, std::memory_order_relaxed);
-  const SyStatus code = CallOut(p->memory.alloc, p->state, device_->handle, bytes, SY_MEMORY_DEVICE, &a);
+  const SyStatus code =
+      CallOut(p->memory.alloc, p->state, device_->handle, bytes, SY_MEMORY_DEVICE, &a);
   if (code != SY_OK) return DeviceStatus(device_, code, "alloc");
   if (a.memory.handle == 0 || static_cast<int64_t>(a.bytes) < bytes ||
-      a.memory.address % device_->info.buffer_alignment != 0 || a.memory.host.bits % device_->info.buffer_alignment != 0) {
+      a.memory.address % device_->info.buffer_alignment != 0 ||
+      a.memory.host.bits % device_->info.buffer_alignment != 0) {
     if (a.memory.handle) p->memory.free(p->state, device_->handle, a.memory.handle);
-    return absl::InternalError(absl::StrFormat(
-        "%s: plugin %s: alloc of %d bytes gave handle %d, %d bytes, address 0x%x, host address 0x%x; want a handle, at "
-        "least the bytes asked, addresses that are multiples of %d",
-        device_->name, p->name, bytes, a.memory.handle, a.bytes, a.memory.address, a.memory.host.bits,
-        device_->info.buffer_alignment));
+    return absl::InternalError(
+        absl::StrFormat("%s: plugin %s: alloc of %d bytes gave handle %d, %d bytes, address 0x%x, "
+                        "host address 0x%x; want a handle, at "
+                        "least the bytes asked, addresses that are multiples of %d",
+                        device_->name, p->name, bytes, a.memory.handle, a.bytes, a.memory.address,
+                        a.memory.host.bits, device_->info.buffer_alignment));
   }
   auto* block = new Block;
   auto* segment = new Segment{a.memory, bytes, small, block};
@@ -202,7 +209,8 @@ bool IsIdle(const Block& b) {
   auto finished = [](const Use& u) {
     return !u.stream || u.stream->finished.load(std::memory_order_acquire) >= u.sequence;
   };
-  return finished(b.uses.writer) && std::all_of(b.uses.readers.begin(), b.uses.readers.end(), finished);
+  return finished(b.uses.writer) &&
+         std::all_of(b.uses.readers.begin(), b.uses.readers.end(), finished);
 }
 
 }  // namespace

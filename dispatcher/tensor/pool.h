@@ -1,6 +1,6 @@
-// The caching allocator of one device. Freed blocks stay mapped and are used again; a block carries the
-// record of who used it last, so that a new owner on another stream is ordered behind the old one by the
-// same rule that orders tensors. Thread-safe.
+// The caching allocator of one device. Freed blocks stay mapped and are used again; a block carries
+// the record of who used it last, so that a new owner on another stream is ordered behind the old
+// one by the same rule that orders tensors. Thread-safe.
 #ifndef DISPATCHER_TENSOR_POOL_H_
 #define DISPATCHER_TENSOR_POOL_H_
 
@@ -34,9 +34,9 @@ struct Segment;
 
 // A piece of a segment.
 struct Block {
-  SyMemory memory{};     // of the segment
-  int64_t offset = 0;    // of the block in it
-  int64_t bytes = 0;     // usable
+  SyMemory memory{};   // of the segment
+  int64_t offset = 0;  // of the block in it
+  int64_t bytes = 0;   // usable
   Segment* segment = nullptr;
   Block* before = nullptr;  // neighbours in the segment
   Block* after = nullptr;
@@ -74,11 +74,11 @@ class Pool {
   static void ReturnCached(ThreadBlock* thread);
 
  private:
-  static constexpr int kKeep = 64;                  // small blocks that a thread keeps of each class
-  static constexpr int64_t kSmall = 4096;           // up to here: exact size classes, thread caches
-  static constexpr int kSmallClasses = 65;          // multiples of 64
-  static constexpr int64_t kSegment = 2 << 20;      // small and middle blocks are cut from these
-  static constexpr int64_t kLarge = 1 << 20;        // from here: segments of their own
+  static constexpr int kKeep = 64;              // small blocks that a thread keeps of each class
+  static constexpr int64_t kSmall = 4096;       // up to here: exact size classes, thread caches
+  static constexpr int kSmallClasses = 65;      // multiples of 64
+  static constexpr int64_t kSegment = 2 << 20;  // small and middle blocks are cut from these
+  static constexpr int64_t kLarge = 1 << 20;    // from here: segments of their own
 
   struct BySize {
     using is_transparent = void;
@@ -100,8 +100,9 @@ class Pool {
 
   SyDevice* device_ = nullptr;
   mutable std::mutex mutex_;
-  Block* small_[kSmallClasses] = {};       // free blocks by class
-  std::set<Block*, BySize> free_[2];       // the other free blocks: [0] segments of their own, [1] pieces
+  Block* small_[kSmallClasses] = {};  // free blocks by class
+  std::set<Block*, BySize>
+      free_[2];  // the other free blocks: [0] segments of their own, [1] pieces
   std::vector<Segment*> segments_;
   std::atomic<int64_t> live_{0}, peak_{0};
   int64_t reserved_ = 0;

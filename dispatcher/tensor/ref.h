@@ -47,7 +47,8 @@ class Ref {
   T* p_ = nullptr;
 };
 
-// The count itself. A single owner is the common case: then no atomic read-modify-write is needed to drop it.
+// The count itself. A single owner is the common case: then no atomic read-modify-write is needed
+// to drop it.
 class RefCount {
  public:
   void Increment() { n_.fetch_add(1, std::memory_order_relaxed); }

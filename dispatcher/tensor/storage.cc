@@ -16,8 +16,8 @@ absl::StatusOr<Ref<Storage>> Storage::Allocate(SyDevice* device, int64_t bytes) 
   return storage;
 }
 
-Ref<Storage> Storage::Wrap(SyDevice* device, const SyMemory& memory, int64_t bytes, SyReleaseFn deleter,
-                           void* context) {
+Ref<Storage> Storage::Wrap(SyDevice* device, const SyMemory& memory, int64_t bytes,
+                           SyReleaseFn deleter, void* context) {
   Ref<Storage> storage = Ref<Storage>::Take(new Storage);
   storage->device_ = device;
   storage->memory_ = memory;
@@ -34,7 +34,8 @@ Storage::~Storage() {
   } else {
     // The owner may reuse the memory at once: wait for queued work on it.
     if (!device_->synchronous) {
-      if (own_uses_.writer.stream) WaitFor(own_uses_.writer.stream, own_uses_.writer.sequence).IgnoreError();
+      if (own_uses_.writer.stream)
+        WaitFor(own_uses_.writer.stream, own_uses_.writer.sequence).IgnoreError();
       for (const Use& u : own_uses_.readers) WaitFor(u.stream, u.sequence).IgnoreError();
     }
     if (deleter_) deleter_(context_);

@@ -1,6 +1,6 @@
-// Storage: a piece of device memory shared by the views on it, with the version that autograd checks and
-// the record of last uses that orders streams. Threads: the reference count and the version are atomic; the
-// uses are guarded by uses_mutex and kept only for devices with streams.
+// Storage: a piece of device memory shared by the views on it, with the version that autograd
+// checks and the record of last uses that orders streams. Threads: the reference count and the
+// version are atomic; the uses are guarded by uses_mutex and kept only for devices with streams.
 #ifndef DISPATCHER_TENSOR_STORAGE_H_
 #define DISPATCHER_TENSOR_STORAGE_H_
 
@@ -21,8 +21,8 @@ class Storage : public Pooled<Storage> {
   // Memory from the device's pool. bytes >= 0.
   static absl::StatusOr<Ref<Storage>> Allocate(SyDevice* device, int64_t bytes);
   // Memory of somebody else; deleter (may be null) runs once when the last view goes.
-  static Ref<Storage> Wrap(SyDevice* device, const SyMemory& memory, int64_t bytes, SyReleaseFn deleter,
-                           void* context);
+  static Ref<Storage> Wrap(SyDevice* device, const SyMemory& memory, int64_t bytes,
+                           SyReleaseFn deleter, void* context);
 
   void Retain() { refs_.Increment(); }
   void Release() {

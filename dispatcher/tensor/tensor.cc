@@ -47,7 +47,8 @@ int64_t CountOf(const int64_t* shape, int32_t rank) {
 }
 
 bool SameView(const SyView& a, const SyView& b) {
-  if (a.memory.handle != b.memory.handle || a.offset != b.offset || a.dtype != b.dtype || !SameShape(a, b))
+  if (a.memory.handle != b.memory.handle || a.offset != b.offset || a.dtype != b.dtype ||
+      !SameShape(a, b))
     return false;
   for (int32_t d = 0; d < a.rank; ++d)
     if (a.shape[d] > 1 && a.strides[d] != b.strides[d]) return false;
@@ -82,7 +83,8 @@ bool SelfOverlaps(const SyView& v) {
   for (int32_t d = 0; d < v.rank; ++d) {
     if (v.shape[d] <= 1) continue;
     int at = n++;  // by stride, smallest first
-    for (; at > 0 && std::abs(v.strides[order[at - 1]]) > std::abs(v.strides[d]); --at) order[at] = order[at - 1];
+    for (; at > 0 && std::abs(v.strides[order[at - 1]]) > std::abs(v.strides[d]); --at)
+      order[at] = order[at - 1];
     order[at] = d;
   }
   int64_t reach = 0;  // furthest element that the axes so far can step to
@@ -98,7 +100,8 @@ void FinishView(SyView* v, int64_t alignment) {
   v->dtype = DtypeOf(v->type);
   v->count = CountOf(v->shape, v->rank);
   v->bytes = v->count * TypeBytes(v->type);
-  v->flags = (IsContiguous(*v) ? SY_VIEW_CONTIGUOUS : 0) | (v->offset % alignment == 0 ? SY_VIEW_ALIGNED : 0);
+  v->flags = (IsContiguous(*v) ? SY_VIEW_CONTIGUOUS : 0) |
+             (v->offset % alignment == 0 ? SY_VIEW_ALIGNED : 0);
   v->data.bits = v->memory.address ? v->memory.address + static_cast<uint64_t>(v->offset) : 0;
 }
 
@@ -107,7 +110,8 @@ std::string ShapeText(const int64_t* shape, int32_t rank) {
 }
 
 std::string Describe(const SyView& view, const SyDevice* device) {
-  return DtypeName(view.dtype) + ShapeText(view.shape, view.rank) + (device ? "@" + device->name : "");
+  return DtypeName(view.dtype) + ShapeText(view.shape, view.rank) +
+         (device ? "@" + device->name : "");
 }
 
 std::string Describe(const SyTensor* t) {
@@ -119,25 +123,26 @@ std::string Describe(const SyTensor* t) {
 
 absl::Status CheckShape(const char* who, const int64_t* shape, int32_t rank) {
   if (rank < 0 || rank > SY_MAX_RANK)
-    return absl::InvalidArgumentError(absl::StrFormat("%s: rank %d; want 0 to %d", who, rank, SY_MAX_RANK));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: rank %d; want 0 to %d", who, rank, SY_MAX_RANK));
   if (rank && !shape) return absl::InvalidArgumentError(absl::StrFormat("%s: shape is NULL", who));
   for (int32_t d = 0; d < rank; ++d)
     if (shape[d] < 0)
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s: shape %s has a negative size at axis %d", who, ShapeText(shape, rank), d));
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "%s: shape %s has a negative size at axis %d", who, ShapeText(shape, rank), d));
   const int64_t count = CountOf(shape, rank);
   if (count < 0 || count > (int64_t{1} << 59))
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: shape %s has too many elements for 64 bits of bytes", who, ShapeText(shape, rank)));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: shape %s has too many elements for 64 bits of bytes", who, ShapeText(shape, rank)));
   return absl::OkStatus();
 }
 
-
-absl::StatusOr<TensorRef> MakeTensor(SyDevice* device, int type, const int64_t* shape, int32_t rank) {
+absl::StatusOr<TensorRef> MakeTensor(SyDevice* device, int type, const int64_t* shape,
+                                     int32_t rank) {
   const int64_t count = CountOf(shape, rank);
   if (count < 0 || count > (int64_t{1} << 59))
-    return absl::InvalidArgumentError(
-        absl::StrFormat("shape %s has too many elements for 64 bits of bytes", ShapeText(shape, rank)));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "shape %s has too many elements for 64 bits of bytes", ShapeText(shape, rank)));
   absl::StatusOr<Ref<Storage>> storage = Storage::Allocate(device, count * TypeBytes(type));
   if (!storage.ok()) return storage.status();
   TensorRef t = TensorRef::Take(new SyTensor);
@@ -182,7 +187,8 @@ TensorRef NumberShell(int type) {
   TensorRef t = TensorRef::Take(new SyTensor);
   t->number_type = type;
   std::memset(&t->view, 0, offsetof(SyView, shape));
-  t->view.type = type == SY_T_F64 ? SY_T_F32 : SY_T_I64;  // what it becomes when nothing else decides
+  t->view.type =
+      type == SY_T_F64 ? SY_T_F32 : SY_T_I64;  // what it becomes when nothing else decides
   t->view.dtype = DtypeOf(t->view.type);
   t->view.count = 1;
   return t;

@@ -1,5 +1,6 @@
-// SyTensor: a strided view of a storage, with its place on the tape; or a number of the host language, which
-// has no storage. Immutable but for the autograd part, which in-place writes replace. Thread-safe to read.
+// SyTensor: a strided view of a storage, with its place on the tape; or a number of the host
+// language, which has no storage. Immutable but for the autograd part, which in-place writes
+// replace. Thread-safe to read.
 #ifndef DISPATCHER_TENSOR_TENSOR_H_
 #define DISPATCHER_TENSOR_TENSOR_H_
 
@@ -20,16 +21,16 @@ class Meta;  // autograd/tape.h
 
 struct SyTensor : sy::Pooled<SyTensor> {
   sy::RefCount refs;
-  int16_t number_type = 0;         // numbers: SY_T_F64 or SY_T_I64; else 0
-  bool is_view = false;            // made by a view op: others may see its memory
+  int16_t number_type = 0;  // numbers: SY_T_F64 or SY_T_I64; else 0
+  bool is_view = false;     // made by a view op: others may see its memory
   union {
     double f64;
     int64_t i64;
   } number{};
-  SyDevice* device = nullptr;      // null for numbers
+  SyDevice* device = nullptr;  // null for numbers
   sy::Ref<sy::Storage> storage;
-  sy::Ref<sy::Meta> meta;          // null: not tracked
-  SyView view;                     // entries beyond rank are not set
+  sy::Ref<sy::Meta> meta;  // null: not tracked
+  SyView view;             // entries beyond rank are not set
 
   SyTensor();
   ~SyTensor();
@@ -79,8 +80,10 @@ absl::Status CheckShape(const char* who, const int64_t* shape, int32_t rank);
 // ---- tensors
 
 // Uninitialised, dense.
-absl::StatusOr<TensorRef> MakeTensor(SyDevice* device, int type, const int64_t* shape, int32_t rank);
-// A view on the same storage: shape, strides, type and byte offset (from the storage's memory) are in `view`.
+absl::StatusOr<TensorRef> MakeTensor(SyDevice* device, int type, const int64_t* shape,
+                                     int32_t rank);
+// A view on the same storage: shape, strides, type and byte offset (from the storage's memory) are
+// in `view`.
 TensorRef MakeViewOf(const SyTensor* base, const SyView& view);
 // The same elements without a place on the tape.
 TensorRef Alias(const SyTensor* base);

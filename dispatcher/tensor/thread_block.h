@@ -1,6 +1,7 @@
-// All state that belongs to a thread, in one block behind one thread-local pointer. The pointer uses the
-// initial-exec model: reading it is one instruction, and eight bytes fit the static space that every
-// process keeps for libraries opened late. The block is made on first use and dropped when the thread ends.
+// All state that belongs to a thread, in one block behind one thread-local pointer. The pointer
+// uses the initial-exec model: reading it is one instruction, and eight bytes fit the static space
+// that every process keeps for libraries opened late. The block is made on first use and dropped
+// when the thread ends.
 #ifndef DISPATCHER_TENSOR_THREAD_BLOCK_H_
 #define DISPATCHER_TENSOR_THREAD_BLOCK_H_
 
@@ -47,19 +48,21 @@ struct ThreadBlock {
   SyStream* streams[64] = {};            // current stream by device, null: the default
   std::atomic<int64_t> live_tensors{0};  // made minus dropped on this thread
   uint64_t next_call = 0;
-  ErrorScope* errors = nullptr;          // innermost (val.h)
+  ErrorScope* errors = nullptr;              // innermost (val.h)
   std::vector<Node*>* destroying = nullptr;  // nodes to delete (tape.cc)
   bool in_parallel_for = false;
-  bool reason_given = false;             // message was set since the last CallOut
+  bool reason_given = false;  // message was set since the last CallOut
   std::string message;
 };
 
-extern __thread ThreadBlock* thread_block __attribute__((tls_model("initial-exec"), visibility("hidden")));  // no wrapper function
+extern __thread ThreadBlock* thread_block
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));  // no wrapper function
 ThreadBlock* MakeThreadBlock();
 
 inline ThreadBlock& Mine() {
   ThreadBlock* b = thread_block;
-  if (!b) [[unlikely]] b = MakeThreadBlock();
+  if (!b) [[unlikely]]
+    b = MakeThreadBlock();
   return *b;
 }
 

@@ -442,7 +442,8 @@ TEST(Digits, SplitKeepsClassesTogether) {
 
 TEST(Digits, AreWhatTheirPagesSay) {
   const char* folder = std::getenv("SWITCHYARD_DATA");
-  ASSERT_NE(folder, nullptr) << "SWITCHYARD_DATA names no folder; ./dev test sets it and fetches the files";
+  ASSERT_NE(folder, nullptr)
+      << "SWITCHYARD_DATA names no folder; ./dev test sets it and fetches the files";
   const auto digits = sy::data::load_optdigits(std::string(folder) + "/digits.csv.gz");
   EXPECT_EQ(digits.images.shape(), (sy::Shape{1797, 1, 8, 8}));
   EXPECT_EQ(amax(digits.images).item<float>(), 1);

@@ -63,8 +63,9 @@ template <auto kEntry>
 struct Guarded;
 template <class... Args, SyStatus (*kEntry)(void*, Args...)>
 struct Guarded<kEntry> {
-  static SyStatus Call(void* state, Args... args){
-      SY_GUARD(Of(state)->host, { return kEntry(state, args...); })}
+  static SyStatus Call(void* state, Args... args) {
+    SY_GUARD(Of(state)->host, { return kEntry(state, args...); })
+  }
 };
 
 SyStatus Broken(const State* s, const std::string& what) {

@@ -1,10 +1,11 @@
+#include "switchyard/autograd.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <string>
 #include <thread>
 
-#include "switchyard/autograd.h"
 #include "switchyard/front_end_testing.h"
 
 namespace {
@@ -156,7 +157,8 @@ TEST(Autograd, HooksSeeTheWholeGradientAndMayReplaceIt) {
   sy::add_hook(x, [](const Tensor&) { return sy::ones({3}); });
   Tensor before = Leaf({1, 1}), after = Leaf({1, 1});
   EXPECT_FAILS(sum(before * x * after).backward(), "hook: gave f32[3]");
-  EXPECT_FALSE(before.grad().defined() || after.grad().defined());  // a failed backward adds nothing
+  EXPECT_FALSE(before.grad().defined() ||
+               after.grad().defined());  // a failed backward adds nothing
   EXPECT_EQ(x.grad().to_vector<float>(), (std::vector<float>{140, 140}));
 }
 
@@ -165,11 +167,14 @@ struct Cube : sy::Function<Cube> {
     ctx.save(x);
     return x * x * x;
   }
-  static Tensor backward(sy::Context& ctx, const Tensor& dy) { return 3.0 * square(ctx.saved(0)) * dy; }
+  static Tensor backward(sy::Context& ctx, const Tensor& dy) {
+    return 3.0 * square(ctx.saved(0)) * dy;
+  }
 };
 
 struct SumAndProduct : sy::Function<SumAndProduct> {
-  static std::array<Tensor, 2> forward(sy::Context& ctx, const Tensor& a, const Tensor& b, double scale) {
+  static std::array<Tensor, 2> forward(sy::Context& ctx, const Tensor& a, const Tensor& b,
+                                       double scale) {
     ctx.save(a, b);
     return {(a + b) * scale, a * b};
   }
@@ -230,7 +235,8 @@ TEST(Autograd, ADeepGraphNeedsNoStackAndLeavesNothing) {
     EXPECT_EQ(x.grad().item<float>(), 1);
     Tensor kept = x;
     for (int i = 0; i < 100000; ++i) kept = kept * 1;
-  }).join();  // the second graph is dropped without a pass
+  })
+      .join();  // the second graph is dropped without a pass
   EXPECT_EQ(sy_counter("nodes"), nodes);
   EXPECT_EQ(sy_counter("tensors"), tensors);
 }
@@ -246,8 +252,9 @@ TEST(Autograd, TwoThreadsShareALeaf) {
   EXPECT_EQ(w.grad().to_vector<float>(), (std::vector<float>(4, 800)));
 }
 
-// What a step frees the next one uses again: the pool asks the plugin for nothing once it is warm. Sizes on both
-// sides of the one from which a block is a segment of its own, and one freed block too large to hand out.
+// What a step frees the next one uses again: the pool asks the plugin for nothing once it is warm.
+// Sizes on both sides of the one from which a block is a segment of its own, and one freed block
+// too large to hand out.
 TEST(Autograd, StepsOfOneShapeAllocateNothingNew) {
   { Tensor large = sy::ones({3 << 20}); }
   for (const int64_t n : {10, 100'000, 200'000, 600'000}) {

@@ -1,5 +1,5 @@
-// The first losses of two trainings against those that trajectory.py computed in f64 with gradients derived by hand:
-// a wrong formula anywhere in forward, backward or Adam shows within a few steps.
+// The first losses of two trainings against those that trajectory.py computed in f64 with gradients
+// derived by hand: a wrong formula anywhere in forward, backward or Adam shows within a few steps.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -52,7 +52,8 @@ void Follow(const sy::data::Digits& digits, const std::string& file, const sy::D
   ASSERT_EQ(want.size(), 50u);
   for (size_t step = 0; step < want.size(); ++step) {
     const Tensor rows = order[static_cast<int64_t>(step)];
-    const Tensor images = index_select(digits.images, rows), labels = index_select(digits.labels, rows);
+    const Tensor images = index_select(digits.images, rows),
+                 labels = index_select(digits.labels, rows);
     const Tensor loss = nn::cross_entropy(net(images.to(device)), labels.to(device));
     optimizer.zero_grad();
     loss.backward();
@@ -61,11 +62,18 @@ void Follow(const sy::data::Digits& digits, const std::string& file, const sy::D
   }
 }
 
-TEST_P(Trajectory, Mlp) { Follow<Mlp>(sy::data::load_optdigits(DataFile("digits.csv.gz")), "mlp_trajectory.safetensors", GetParam()); }
-TEST_P(Trajectory, Cnn) { Follow<Cnn>(sy::data::load_mnist5k(DataFile("mnist_5k.csv.gz")), "cnn_trajectory.safetensors", GetParam()); }
+TEST_P(Trajectory, Mlp) {
+  Follow<Mlp>(sy::data::load_optdigits(DataFile("digits.csv.gz")), "mlp_trajectory.safetensors",
+              GetParam());
+}
+TEST_P(Trajectory, Cnn) {
+  Follow<Cnn>(sy::data::load_mnist5k(DataFile("mnist_5k.csv.gz")), "cnn_trajectory.safetensors",
+              GetParam());
+}
 
-INSTANTIATE_TEST_SUITE_P(Devices, Trajectory, testing::Values("cpu:0", "tutorial:0", "async:0"), [](const auto& about) {
-  return std::string(about.param).substr(0, std::string(about.param).find(':'));
-});
+INSTANTIATE_TEST_SUITE_P(
+    Devices, Trajectory, testing::Values("cpu:0", "tutorial:0", "async:0"), [](const auto& about) {
+      return std::string(about.param).substr(0, std::string(about.param).find(':'));
+    });
 
 }  // namespace

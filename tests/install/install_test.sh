@@ -28,14 +28,17 @@ cmp c_gcc.txt c_clang.txt
 
 programs=(1_tensors 2_autograd 3_function 4_nn 5_module notes)
 say "C++ programs by pkg-config"
-for source in "${programs[@]}"; do
+for compiler in g++ clang++; do
   # shellcheck disable=SC2046
-  clang++ -std=c++20 -Wall -Wextra -Werror "$examples/$source.cc" -o "$source" \
-    $(pkg-config --cflags --libs switchyard_formats) -Wl,-rpath,"$prefix/lib"
-  ./"$source" cpu >"$source.txt"
+  printf '%s\n' "${programs[@]}" | xargs -P2 -I{} $compiler -std=c++20 -Wall -Wextra -Werror "$examples/{}.cc" \
+    -o {}.$compiler $(pkg-config --cflags --libs switchyard_formats) -Wl,-rpath,"$prefix/lib"
+done
+for source in "${programs[@]}"; do
+  ./"$source".g++ cpu >"$source.txt"
+  ./"$source".clang++ cpu | cmp - "$source.txt"
 done
 
-# cmake_programs FOLDER COMPILER FLAGS: all of them by find_package, with another compiler; each prints what it did above.
+# cmake_programs FOLDER COMPILER FLAGS: all of them by find_package; each prints what it did above.
 cmake_programs() {
   local source
   mkdir "$1"
@@ -57,7 +60,8 @@ cmake_programs() {
   done
 }
 say "C++ programs by find_package"
-cmake_programs cmake g++ "-Wall -Wextra -Werror"
+cmake_programs cmake_g++ g++ "-Wall -Wextra -Werror"
+cmake_programs cmake_clang++ clang++ "-Wall -Wextra -Werror"
 say "C++ programs by find_package, with another standard library"
 cmake_programs cmake_libcxx clang++ "-stdlib=libc++ -Wall -Wextra -Werror"
 
@@ -92,4 +96,5 @@ say "a new plugin, from the installed command"
 "$prefix/bin/sy" new plugin nova
 make -C nova CFLAGS="-O1 -Wall -Wextra -pedantic -Werror" test
 SY_PLUGIN_PATH=$PWD/nova "$prefix/bin/sy" devices | grep -q '^nova:0 '
+"$prefix/bin/sy" optest nova/libsy_nova.so
 echo "all of it runs"

@@ -1,10 +1,11 @@
-// Writes what follows from the op table: the C attribute structs and wrappers, the C++ functions, docs/ops.md.
+// Writes what follows from the op table: the C attribute structs and wrappers, the C++ functions,
+// docs/ops.md.
 //
 //   regen --write [ROOT]   writes the files below ROOT (default: the workspace)
 //   regen --check [ROOT]   says which of them are stale; exit 1
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <algorithm>
 #include <fstream>
 #include <map>
 #include <set>
@@ -44,7 +45,9 @@ std::string Camel(const std::string& name) {
 }
 
 // The C struct of an op's attributes. SyView is taken by sy_plugin.h.
-std::string AttrsStruct(const Op& op) { return op.name == "view" ? "SyViewAttrs" : "Sy" + Camel(op.name); }
+std::string AttrsStruct(const Op& op) {
+  return op.name == "view" ? "SyViewAttrs" : "Sy" + Camel(op.name);
+}
 
 std::string Wrap(const std::string& text, const std::string& prefix, size_t width = 100) {
   std::string out, line = prefix;
@@ -74,23 +77,37 @@ std::string Number(double v) {
 
 std::string InputNames(const Op& op, int i) {
   static const std::map<std::string, std::vector<std::string>> kNames = {
-      {"linear", {"x", "weight", "bias"}},      {"conv2d", {"x", "weight", "bias"}},
-      {"conv2d_grad_input", {"dy", "weight"}},  {"conv2d_grad_weight", {"x", "dy"}},
+      {"linear", {"x", "weight", "bias"}},
+      {"conv2d", {"x", "weight", "bias"}},
+      {"conv2d_grad_input", {"dy", "weight"}},
+      {"conv2d_grad_weight", {"x", "dy"}},
       {"batch_norm", {"x", "weight", "bias", "running_mean", "running_var"}},
-      {"layer_norm", {"x", "weight", "bias"}},  {"cross_entropy", {"scores", "target"}},
-      {"nll_loss", {"log_p", "target"}},        {"where", {"condition", "a", "b"}},
-      {"masked_fill", {"x", "mask", "value"}},  {"gather", {"x", "index"}},
-      {"index_select", {"x", "index"}},         {"index_add", {"x", "index", "source"}},
-      {"scatter", {"x", "index", "source"}},    {"scatter_add", {"x", "index", "source"}},
-      {"embedding", {"weight", "index"}},       {"slice_scatter", {"x", "source"}},
-      {"diagonal_scatter", {"x", "source"}},    {"max_pool2d_grad", {"dy", "indices"}},
-      {"avg_pool2d_grad", {"dy"}},              {"full", {"value"}},
-      {"addmm", {"c", "a", "b"}},               {"addcmul", {"x", "a", "b"}},
-      {"lerp", {"a", "b", "weight"}},           {"sgd_step", {"p", "grad"}},
-      {"momentum_step", {"p", "grad", "buffer"}}, {"adam_step", {"p", "grad", "m", "v"}},
+      {"layer_norm", {"x", "weight", "bias"}},
+      {"cross_entropy", {"scores", "target"}},
+      {"nll_loss", {"log_p", "target"}},
+      {"where", {"condition", "a", "b"}},
+      {"masked_fill", {"x", "mask", "value"}},
+      {"gather", {"x", "index"}},
+      {"index_select", {"x", "index"}},
+      {"index_add", {"x", "index", "source"}},
+      {"scatter", {"x", "index", "source"}},
+      {"scatter_add", {"x", "index", "source"}},
+      {"embedding", {"weight", "index"}},
+      {"slice_scatter", {"x", "source"}},
+      {"diagonal_scatter", {"x", "source"}},
+      {"max_pool2d_grad", {"dy", "indices"}},
+      {"avg_pool2d_grad", {"dy"}},
+      {"full", {"value"}},
+      {"addmm", {"c", "a", "b"}},
+      {"addcmul", {"x", "a", "b"}},
+      {"lerp", {"a", "b", "weight"}},
+      {"sgd_step", {"p", "grad"}},
+      {"momentum_step", {"p", "grad", "buffer"}},
+      {"adam_step", {"p", "grad", "m", "v"}},
       {"adamw_step", {"p", "grad", "m", "v"}}};
   auto it = kNames.find(op.name);
-  if (it != kNames.end() && i < static_cast<int>(it->second.size())) return it->second[static_cast<size_t>(i)];
+  if (it != kNames.end() && i < static_cast<int>(it->second.size()))
+    return it->second[static_cast<size_t>(i)];
   if (op.in_max == 1) return "x";
   return std::string(1, static_cast<char>('a' + i));
 }
@@ -99,10 +116,14 @@ std::string InputNames(const Op& op, int i) {
 
 std::string CType(const SyAttrSpec& a) {
   switch (a.type) {
-    case SY_ATTR_FLOAT: return "double";
-    case SY_ATTR_INTS: return "SyInts";
-    case SY_ATTR_TEXT: return "SyText";
-    default: return "int64_t";
+    case SY_ATTR_FLOAT:
+      return "double";
+    case SY_ATTR_INTS:
+      return "SyInts";
+    case SY_ATTR_TEXT:
+      return "SyText";
+    default:
+      return "int64_t";
   }
 }
 
@@ -117,19 +138,23 @@ std::string CDefault(const SyAttrSpec& a) {
     case SY_ATTR_INTS: {
       const std::string text = a.default_text ? a.default_text : "";
       if (text.empty()) return "{NULL, 0}";
-      return absl::StrFormat("{sy_ops_%s, %d}", absl::StrReplaceAll(text, {{",", "_"}}),
-                             static_cast<int>(std::vector<std::string>(absl::StrSplit(text, ',')).size()));
+      return absl::StrFormat(
+          "{sy_ops_%s, %d}", absl::StrReplaceAll(text, {{",", "_"}}),
+          static_cast<int>(std::vector<std::string>(absl::StrSplit(text, ',')).size()));
     }
     case SY_ATTR_TEXT: {
       const std::string text = a.default_text ? a.default_text : "";
       return absl::StrFormat("{\"%s\", %d}", text, text.size());
     }
-    default: return absl::StrCat(a.default_int);
+    default:
+      return absl::StrCat(a.default_int);
   }
 }
 
 std::string CHeader() {
-  std::string h = absl::StrCat("// ", kHead, "\n", R"(// Typed wrappers of the ops for C programs: the attribute struct of each op, an initialiser with the
+  std::string h = absl::StrCat(
+      "// ", kHead, "\n",
+      R"(// Typed wrappers of the ops for C programs: the attribute struct of each op, an initialiser with the
 // defaults, and a function over sy_run(). A convenience, not part of the ABI: sy_run() reaches every op.
 //
 //   SySoftmax attrs = SY_SOFTMAX_INIT;
@@ -186,8 +211,8 @@ SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in
     for (const SyAttrSpec& a : op->attrs)
       if (a.type == SY_ATTR_INTS && a.default_text && *a.default_text) lists.insert(a.default_text);
   for (const std::string& l : lists)
-    absl::StrAppend(&h, "static const int64_t sy_ops_", absl::StrReplaceAll(l, {{",", "_"}}), "[] = {",
-                    absl::StrReplaceAll(l, {{",", ", "}}), "};\n");
+    absl::StrAppend(&h, "static const int64_t sy_ops_", absl::StrReplaceAll(l, {{",", "_"}}),
+                    "[] = {", absl::StrReplaceAll(l, {{",", ", "}}), "};\n");
   h += "\n";
   for (const Op* op : Ops()) {
     const std::string camel = AttrsStruct(*op);
@@ -197,7 +222,8 @@ SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in
       absl::StrAppend(&h, "typedef struct ", camel, " {\n");
       std::vector<std::string> defaults;
       for (const SyAttrSpec& a : op->attrs) {
-        absl::StrAppend(&h, "  ", CType(a), " ", a.name, ";", a.required ? "  // required" : "", "\n");
+        absl::StrAppend(&h, "  ", CType(a), " ", a.name, ";", a.required ? "  // required" : "",
+                        "\n");
         defaults.push_back(CDefault(a));
       }
       absl::StrAppend(&h, "} ", camel, ";\n#define SY_", absl::AsciiStrToUpper(op->name), "_INIT {",
@@ -227,18 +253,23 @@ SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in
     } else {
       for (int i = 0; i < op->outs; ++i) params.push_back(absl::StrCat("SyTensor** out", i));
     }
-    absl::StrAppend(&h, "SY_OPS_FN SyStatus sy_", op->name, "(", absl::StrJoin(params, ", "), ") {\n",
-                    "  static int32_t id = -1;\n");
+    absl::StrAppend(&h, "SY_OPS_FN SyStatus sy_", op->name, "(", absl::StrJoin(params, ", "),
+                    ") {\n", "  static int32_t id = -1;\n");
     if (!many && op->in_max > 0)
-      absl::StrAppend(&h, "  SyTensor* in[", op->in_max, "] = {", absl::StrJoin(names, ", "), "};\n");
+      absl::StrAppend(&h, "  SyTensor* in[", op->in_max, "] = {", absl::StrJoin(names, ", "),
+                      "};\n");
     if (op->outs > 1) {
       std::vector<std::string> slots;
       for (int i = 0; i < op->outs; ++i) slots.push_back(absl::StrCat("*out", i));
-      absl::StrAppend(&h, "  SyTensor* out[", op->outs, "] = {", absl::StrJoin(slots, ", "), "};\n  const SyStatus status =\n      ");
+      absl::StrAppend(&h, "  SyTensor* out[", op->outs, "] = {", absl::StrJoin(slots, ", "),
+                      "};\n  const SyStatus status =\n      ");
     } else {
       h += "  return ";
     }
-    absl::StrAppend(&h, "sy_ops_run(\"", op->name, "\", &id, ", many ? "in, in_count" : op->in_max ? absl::StrCat("in, ", op->in_max) : "NULL, 0",
+    absl::StrAppend(&h, "sy_ops_run(\"", op->name, "\", &id, ",
+                    many         ? "in, in_count"
+                    : op->in_max ? absl::StrCat("in, ", op->in_max)
+                                 : "NULL, 0",
                     has_attrs ? absl::StrCat(", attrs, sizeof(", camel, ")") : ", NULL, 0",
                     creates ? ", device, dtype" : ", NULL, 0", ", out, ",
                     op->outs < 0 ? "out_count" : absl::StrCat(op->outs), ");\n");
@@ -256,12 +287,18 @@ SY_OPS_FN SyStatus sy_ops_run(const char* name, int32_t* id, SyTensor* const* in
 
 std::string CppType(const SyAttrSpec& a) {
   switch (a.type) {
-    case SY_ATTR_FLOAT: return "double";
-    case SY_ATTR_BOOL: return "bool";
-    case SY_ATTR_DTYPE: return "Dtype";
-    case SY_ATTR_INTS: return "Ints";
-    case SY_ATTR_TEXT: return "std::string_view";
-    default: return "int64_t";
+    case SY_ATTR_FLOAT:
+      return "double";
+    case SY_ATTR_BOOL:
+      return "bool";
+    case SY_ATTR_DTYPE:
+      return "Dtype";
+    case SY_ATTR_INTS:
+      return "Ints";
+    case SY_ATTR_TEXT:
+      return "std::string_view";
+    default:
+      return "int64_t";
   }
 }
 
@@ -274,34 +311,47 @@ std::string CppDefault(const SyAttrSpec& a) {
       if (n == "-INF") return "-std::numeric_limits<double>::infinity()";
       return n;
     }
-    case SY_ATTR_BOOL: return a.default_int ? "true" : "false";
-    case SY_ATTR_DTYPE: return "{}";
+    case SY_ATTR_BOOL:
+      return a.default_int ? "true" : "false";
+    case SY_ATTR_DTYPE:
+      return "{}";
     case SY_ATTR_INTS:
-      return absl::StrCat("{", absl::StrReplaceAll(a.default_text ? a.default_text : "", {{",", ", "}}), "}");
-    case SY_ATTR_TEXT: return absl::StrCat("\"", a.default_text ? a.default_text : "", "\"");
-    default: return absl::StrCat(a.default_int);
+      return absl::StrCat(
+          "{", absl::StrReplaceAll(a.default_text ? a.default_text : "", {{",", ", "}}), "}");
+    case SY_ATTR_TEXT:
+      return absl::StrCat("\"", a.default_text ? a.default_text : "", "\"");
+    default:
+      return absl::StrCat(a.default_int);
   }
 }
 
 std::string CppPack(const SyAttrSpec& a, const std::string& value) {
   switch (a.type) {
-    case SY_ATTR_BOOL: return absl::StrCat("static_cast<int64_t>(", value, ")");
-    case SY_ATTR_DTYPE: return absl::StrCat("static_cast<int64_t>(", value, ".code)");
-    case SY_ATTR_INTS: return absl::StrCat("SyInts{", value, ".data(), ", value, ".size()}");
-    case SY_ATTR_TEXT: return absl::StrCat("SyText{", value, ".data(), static_cast<int64_t>(", value, ".size())}");
-    default: return value;
+    case SY_ATTR_BOOL:
+      return absl::StrCat("static_cast<int64_t>(", value, ")");
+    case SY_ATTR_DTYPE:
+      return absl::StrCat("static_cast<int64_t>(", value, ".code)");
+    case SY_ATTR_INTS:
+      return absl::StrCat("SyInts{", value, ".data(), ", value, ".size()}");
+    case SY_ATTR_TEXT:
+      return absl::StrCat("SyText{", value, ".data(), static_cast<int64_t>(", value, ".size())}");
+    default:
+      return value;
   }
 }
 
 // Ops that tensor.h writes by hand, because they take devices or make tensors.
 bool ByHand(const Op& op) {
-  static const std::set<std::string> kByHand = {"cast", "to_device", "detach", "full", "normal", "uniform", "randint",
-                                                "randperm", "random_bits", "arange", "eye", "linspace"};
+  static const std::set<std::string> kByHand = {"cast",        "to_device", "detach",  "full",
+                                                "normal",      "uniform",   "randint", "randperm",
+                                                "random_bits", "arange",    "eye",     "linspace"};
   return kByHand.count(op.name) > 0;
 }
 
 std::string CppHeader() {
-  std::string h = absl::StrCat("// ", kHead, "\n", R"(// The ops as functions, found by their tensor arguments. Included by tensor.h, which has what they build on.
+  std::string h = absl::StrCat(
+      "// ", kHead, "\n",
+      R"(// The ops as functions, found by their tensor arguments. Included by tensor.h, which has what they build on.
 #ifndef SWITCHYARD_OPS_H_
 #define SWITCHYARD_OPS_H_
 
@@ -317,7 +367,8 @@ namespace sy {
     if (options) {
       absl::StrAppend(&h, "struct ", camel, "Options {\n");
       for (const SyAttrSpec& a : op->attrs)
-        absl::StrAppend(&h, "  ", CppType(a), " ", a.name, " = ", CppDefault(a), ";", a.required ? "  // required" : "", "\n");
+        absl::StrAppend(&h, "  ", CppType(a), " ", a.name, " = ", CppDefault(a), ";",
+                        a.required ? "  // required" : "", "\n");
       h += "};\n";
     }
     h += Wrap(op->doc, "// ");
@@ -338,26 +389,32 @@ namespace sy {
     for (size_t i = 0; i < op->attrs.size(); ++i)
       if (op->attrs[i].required) last_required = static_cast<int>(i);
     if (options) {
-      params.push_back(absl::StrCat("const ", camel, "Options& options", last_required < 0 ? " = {}" : ""));
+      params.push_back(
+          absl::StrCat("const ", camel, "Options& options", last_required < 0 ? " = {}" : ""));
     } else {
       for (size_t i = 0; i < op->attrs.size(); ++i) {
         const SyAttrSpec& a = op->attrs[i];
         const std::string type = a.type == SY_ATTR_INTS ? "const Ints&" : CppType(a);
-        params.push_back(absl::StrCat(type, " ", a.name,
-                                      static_cast<int>(i) > last_required ? " = " + CppDefault(a) : ""));
+        params.push_back(absl::StrCat(
+            type, " ", a.name, static_cast<int>(i) > last_required ? " = " + CppDefault(a) : ""));
       }
     }
     const int main = op->spec->main_outs ? op->spec->main_outs : op->outs;
-    const std::string result = op->outs < 0 ? "std::vector<Tensor>" : main == 1 ? "Tensor" : absl::StrCat("std::array<Tensor, ", main, ">");
-    absl::StrAppend(&h, "inline ", result, " ", op->name, "(", absl::StrJoin(params, ", "), ") {\n");
+    const std::string result = op->outs < 0 ? "std::vector<Tensor>"
+                               : main == 1  ? "Tensor"
+                                            : absl::StrCat("std::array<Tensor, ", main, ">");
+    absl::StrAppend(&h, "inline ", result, " ", op->name, "(", absl::StrJoin(params, ", "),
+                    ") {\n");
     absl::StrAppend(&h, "  static const int32_t id = detail::FindOp(\"", op->name, "\");\n");
     if (!op->attrs.empty()) {
       std::vector<std::string> fields, values;
       for (const SyAttrSpec& a : op->attrs) {
         fields.push_back(absl::StrCat(CType(a), " ", a.name, ";"));
-        values.push_back(CppPack(a, options ? absl::StrCat("options.", a.name) : std::string(a.name)));
+        values.push_back(
+            CppPack(a, options ? absl::StrCat("options.", a.name) : std::string(a.name)));
       }
-      absl::StrAppend(&h, "  const struct { ", absl::StrJoin(fields, " "), " } attrs = {", absl::StrJoin(values, ", "), "};\n");
+      absl::StrAppend(&h, "  const struct { ", absl::StrJoin(fields, " "), " } attrs = {",
+                      absl::StrJoin(values, ", "), "};\n");
     }
     if (!many) {
       std::vector<std::string> handles;
@@ -366,15 +423,17 @@ namespace sy {
     } else {
       h += "  const std::vector<SyTensor*> handles = detail::Handles(in);\n";
     }
-    const std::string inputs = many ? "handles.data(), static_cast<int32_t>(handles.size())" : absl::StrCat("in, ", op->in_max);
+    const std::string inputs = many ? "handles.data(), static_cast<int32_t>(handles.size())"
+                                    : absl::StrCat("in, ", op->in_max);
     const std::string attrs = op->attrs.empty() ? "nullptr, 0" : "&attrs, sizeof attrs";
     if (op->outs < 0) {
-      absl::StrAppend(&h, "  return detail::RunMany(id, ", inputs, ", ", attrs, ", sizes.size());\n");
+      absl::StrAppend(&h, "  return detail::RunMany(id, ", inputs, ", ", attrs,
+                      ", sizes.size());\n");
     } else if (op->outs == 1) {
       absl::StrAppend(&h, "  return detail::RunOne(id, ", inputs, ", ", attrs, ");\n");
     } else {
-      absl::StrAppend(&h, "  ", main == 1 ? "return" : "auto all =", " detail::RunArray<", op->outs, ">(id, ", inputs, ", ", attrs, ")",
-                      main == 1 ? "[0]" : "", ";\n");
+      absl::StrAppend(&h, "  ", main == 1 ? "return" : "auto all =", " detail::RunArray<", op->outs,
+                      ">(id, ", inputs, ", ", attrs, ")", main == 1 ? "[0]" : "", ";\n");
       if (main > 1) h += "  return all;\n";
     }
     h += "}\n\n";
@@ -389,12 +448,24 @@ std::string AttrText(const SyAttrSpec& a) {
   if (a.required) return absl::StrCat("`", a.name, "`");
   std::string value;
   switch (a.type) {
-    case SY_ATTR_FLOAT: value = absl::AsciiStrToLower(Number(a.default_float)); break;
-    case SY_ATTR_BOOL: value = a.default_int ? "true" : "false"; break;
-    case SY_ATTR_DTYPE: value = "as input"; break;
-    case SY_ATTR_INTS: value = a.default_text && *a.default_text ? a.default_text : "()"; break;
-    case SY_ATTR_TEXT: value = a.default_text ? a.default_text : ""; break;
-    default: value = a.default_int > (int64_t{1} << 60) ? "end" : absl::StrCat(a.default_int); break;
+    case SY_ATTR_FLOAT:
+      value = absl::AsciiStrToLower(Number(a.default_float));
+      break;
+    case SY_ATTR_BOOL:
+      value = a.default_int ? "true" : "false";
+      break;
+    case SY_ATTR_DTYPE:
+      value = "as input";
+      break;
+    case SY_ATTR_INTS:
+      value = a.default_text && *a.default_text ? a.default_text : "()";
+      break;
+    case SY_ATTR_TEXT:
+      value = a.default_text ? a.default_text : "";
+      break;
+    default:
+      value = a.default_int > (int64_t{1} << 60) ? "end" : absl::StrCat(a.default_int);
+      break;
   }
   return absl::StrCat("`", a.name, "=", value, "`");
 }
@@ -409,7 +480,9 @@ std::string KindOf(const Op& op) {
 }
 
 std::string Markdown() {
-  std::string m = absl::StrCat("<!-- ", kHead, " -->\n# Ops\n\n", OpCountTotal(), R"( ops. "Runs as": `map` a scalar program through the device's map kernel, `reduce` likewise, `core` by
+  std::string m = absl::StrCat(
+      "<!-- ", kHead, " -->\n# Ops\n\n", OpCountTotal(),
+      R"( ops. "Runs as": `map` a scalar program through the device's map kernel, `reduce` likewise, `core` by
 a core kernel, `view` metadata only, `composite` in other ops; any of them may have named kernels in plugins.
 A cross under "grad" means that the op has a gradient.
 
@@ -420,17 +493,20 @@ A cross under "grad" means that the op has a gradient.
     std::vector<std::string> attrs, inputs;
     for (const SyAttrSpec& a : op->attrs) attrs.push_back(AttrText(a));
     for (int i = 0; i < op->in_max; ++i)
-      inputs.push_back(InputNames(*op, i) + (op->optional_from >= 0 && i >= op->optional_from ? "?" : ""));
+      inputs.push_back(InputNames(*op, i) +
+                       (op->optional_from >= 0 && i >= op->optional_from ? "?" : ""));
     if (op->in_max < 0) inputs.push_back("a, b, ...");
     const uint64_t d = op->spec->dtypes;
-    const std::string dtypes = d == kAllTypes      ? "all"
-                               : d == kFloatTypes  ? "floats"
-                               : d == kNumberTypes ? "numbers"
-                               : d == kIntTypes    ? "integers"
+    const std::string dtypes = d == kAllTypes       ? "all"
+                               : d == kFloatTypes   ? "floats"
+                               : d == kNumberTypes  ? "numbers"
+                               : d == kIntTypes     ? "integers"
                                : d == kIntBoolTypes ? "integers, bool"
                                                     : TypeSetNames(d);
-    absl::StrAppend(&m, "| ", op->name, " | ", absl::StrJoin(inputs, ", "), " | ", absl::StrJoin(attrs, " "), " | ", absl::StrReplaceAll(dtypes, {{"|", ", "}}),
-                    " | ", KindOf(*op), " | ", op->differentiable ? "x" : "", " | ", absl::StrReplaceAll(op->doc, {{"|", "\\|"}}), " |\n");
+    absl::StrAppend(&m, "| ", op->name, " | ", absl::StrJoin(inputs, ", "), " | ",
+                    absl::StrJoin(attrs, " "), " | ", absl::StrReplaceAll(dtypes, {{"|", ", "}}),
+                    " | ", KindOf(*op), " | ", op->differentiable ? "x" : "", " | ",
+                    absl::StrReplaceAll(op->doc, {{"|", "\\|"}}), " |\n");
   }
   return m;
 }

@@ -12,7 +12,8 @@ namespace sy::tool {
 void Table::Print() const {
   std::vector<size_t> width;
   auto length = [](const std::string& s) {  // characters, not bytes
-    return static_cast<size_t>(std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    return static_cast<size_t>(
+        std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xc0) != 0x80; }));
   };
   for (const auto& row : rows_) {
     width.resize(std::max(width.size(), row.size()));
@@ -46,15 +47,21 @@ std::string Dtypes(uint64_t set) {
     const char* text;
     uint64_t bits;
   };
-  constexpr uint64_t kSigned = SY_T_BIT(SY_T_I8) | SY_T_BIT(SY_T_I16) | SY_T_BIT(SY_T_I32) | SY_T_BIT(SY_T_I64);
-  constexpr uint64_t kUnsigned = SY_T_BIT(SY_T_U8) | SY_T_BIT(SY_T_U16) | SY_T_BIT(SY_T_U32) | SY_T_BIT(SY_T_U64);
-  static constexpr Group kGroups[] = {
-      {"f64", SY_T_BIT(SY_T_F64)}, {"f32", SY_T_BIT(SY_T_F32)},   {"f16", SY_T_BIT(SY_T_F16)},
-      {"bf16", SY_T_BIT(SY_T_BF16)}, {"i*", kSigned},             {"u*", kUnsigned},
-      {"bool", SY_T_BIT(SY_T_BOOL)}};
-  static constexpr Group kSingles[] = {
-      {"i64", SY_T_BIT(SY_T_I64)}, {"i32", SY_T_BIT(SY_T_I32)}, {"i16", SY_T_BIT(SY_T_I16)}, {"i8", SY_T_BIT(SY_T_I8)},
-      {"u64", SY_T_BIT(SY_T_U64)}, {"u32", SY_T_BIT(SY_T_U32)}, {"u16", SY_T_BIT(SY_T_U16)}, {"u8", SY_T_BIT(SY_T_U8)}};
+  constexpr uint64_t kSigned =
+      SY_T_BIT(SY_T_I8) | SY_T_BIT(SY_T_I16) | SY_T_BIT(SY_T_I32) | SY_T_BIT(SY_T_I64);
+  constexpr uint64_t kUnsigned =
+      SY_T_BIT(SY_T_U8) | SY_T_BIT(SY_T_U16) | SY_T_BIT(SY_T_U32) | SY_T_BIT(SY_T_U64);
+  static constexpr Group kGroups[] = {{"f64", SY_T_BIT(SY_T_F64)},
+                                      {"f32", SY_T_BIT(SY_T_F32)},
+                                      {"f16", SY_T_BIT(SY_T_F16)},
+                                      {"bf16", SY_T_BIT(SY_T_BF16)},
+                                      {"i*", kSigned},
+                                      {"u*", kUnsigned},
+                                      {"bool", SY_T_BIT(SY_T_BOOL)}};
+  static constexpr Group kSingles[] = {{"i64", SY_T_BIT(SY_T_I64)}, {"i32", SY_T_BIT(SY_T_I32)},
+                                       {"i16", SY_T_BIT(SY_T_I16)}, {"i8", SY_T_BIT(SY_T_I8)},
+                                       {"u64", SY_T_BIT(SY_T_U64)}, {"u32", SY_T_BIT(SY_T_U32)},
+                                       {"u16", SY_T_BIT(SY_T_U16)}, {"u8", SY_T_BIT(SY_T_U8)}};
   std::string text;
   auto add = [&](const char* word) { text += (text.empty() ? "" : " ") + std::string(word); };
   for (const Group& g : kGroups) {

@@ -1,7 +1,7 @@
 // What the verbs of `sy` share: how they are added, how they print tables, JSON and errors.
 //
-// Exit codes: 0 done, 1 the thing asked about failed, 2 wrong use. With --json the last line of standard output
-// is one JSON object; colour and progress only on a terminal.
+// Exit codes: 0 done, 1 the thing asked about failed, 2 wrong use. With --json the last line of
+// standard output is one JSON object; colour and progress only on a terminal.
 #ifndef TOOLS_SY_COMMAND_H_
 #define TOOLS_SY_COMMAND_H_
 

@@ -19,9 +19,14 @@ int Devices(const Context& context) {
     SyDeviceReport r{};
     r.size = sizeof r;
     if (sy_device_report(sy_device_at(i), &r)) return Fail(sy_last_message());
-    table.Add({r.name, r.description, Bytes(r.total_bytes), Dtypes(r.dtypes_compute), r.plugin, StateOf(r)});
-    devices.push_back({{"device", r.name}, {"name", r.description}, {"memory_bytes", r.total_bytes},
-                       {"dtypes", Dtypes(r.dtypes_compute)}, {"plugin", r.plugin}, {"default", r.is_default != 0}});
+    table.Add({r.name, r.description, Bytes(r.total_bytes), Dtypes(r.dtypes_compute), r.plugin,
+               StateOf(r)});
+    devices.push_back({{"device", r.name},
+                       {"name", r.description},
+                       {"memory_bytes", r.total_bytes},
+                       {"dtypes", Dtypes(r.dtypes_compute)},
+                       {"plugin", r.plugin},
+                       {"default", r.is_default != 0}});
   }
   if (count) table.Print();
   // Plugins without a device say why; refused ones too.
@@ -30,7 +35,8 @@ int Devices(const Context& context) {
     p.size = sizeof p;
     if (sy_plugin_report(i, &p)) return Fail(sy_last_message());
     if (p.state == SY_PLUGIN_LOADED && (p.device_count || !*p.reason)) continue;
-    std::printf("0 devices: %s%s%s%s\n", p.name, *p.reason ? " (" : "", p.reason, *p.reason ? ")" : "");
+    std::printf("0 devices: %s%s%s%s\n", p.name, *p.reason ? " (" : "", p.reason,
+                *p.reason ? ")" : "");
     refused.push_back({{"plugin", p.name}, {"reason", p.reason}});
   }
   if (context.json) PrintJson({{"devices", devices}, {"without_devices", refused}});

@@ -27,7 +27,8 @@ int Main(int argc, char** argv) {
   if (argc == 3 && !std::strcmp(argv[1], kProbeVerb)) return ProbeChild(argv[2]);
   CLI::App app("Switchyard: tensor operators on devices that are loaded as plugins", "sy");
   app.require_subcommand(1);
-  app.footer("sy VERB --help tells more. Environment: SY_PLUGIN_PATH, SY_THREADS, SY_FALLBACK, SY_LOG.");
+  app.footer(
+      "sy VERB --help tells more. Environment: SY_PLUGIN_PATH, SY_THREADS, SY_FALLBACK, SY_LOG.");
   Context context;
   AddDevices(&app, &context);
   AddPlugins(&app, &context);

@@ -17,7 +17,8 @@ constexpr File kTemplate[] = {
 };
 
 std::string Replaced(std::string text, const std::string& name) {
-  for (size_t at = 0; (at = text.find("NAME", at)) != std::string::npos; at += name.size()) text.replace(at, 4, name);
+  for (size_t at = 0; (at = text.find("NAME", at)) != std::string::npos; at += name.size())
+    text.replace(at, 4, name);
   return text;
 }
 
@@ -25,13 +26,16 @@ int NewPlugin(const std::string& name, const std::string& folder) {
   bool good = !name.empty() && name.size() <= 32 && !(name[0] >= '0' && name[0] <= '9');
   for (char c : name) good &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   if (!good) {
-    std::fprintf(stderr, "sy: new plugin: name \"%s\"; want 1 to 32 of a-z, 0-9, _, a letter first\n", name.c_str());
+    std::fprintf(stderr,
+                 "sy: new plugin: name \"%s\"; want 1 to 32 of a-z, 0-9, _, a letter first\n",
+                 name.c_str());
     return 2;
   }
   const std::filesystem::path root = folder.empty() ? name : folder;
   std::error_code error;
   if (std::filesystem::exists(root, error) && !std::filesystem::is_empty(root, error))
-    return Fail("new plugin: " + root.string() + " exists and is not empty; name another folder with --folder");
+    return Fail("new plugin: " + root.string() +
+                " exists and is not empty; name another folder with --folder");
   std::filesystem::create_directories(root, error);
   if (error) return Fail("new plugin: " + root.string() + ": " + error.message());
   for (const File& f : kTemplate) {
@@ -50,12 +54,15 @@ int NewPlugin(const std::string& name, const std::string& folder) {
 void AddNew(CLI::App* app, Context* context) {
   CLI::App* verb = app->add_subcommand("new", "Write a new plugin to begin with");
   verb->require_subcommand(1);
-  CLI::App* plugin = verb->add_subcommand("plugin", "A folder with C file, manifest, Makefile and test");
+  CLI::App* plugin =
+      verb->add_subcommand("plugin", "A folder with C file, manifest, Makefile and test");
   auto name = std::make_shared<std::string>();
   auto folder = std::make_shared<std::string>();
   plugin->add_option("name", *name, "Lower case letters, digits and _")->required();
   plugin->add_option("--folder", *folder, "Where to write; default: a folder of its name");
-  plugin->callback([context, name, folder] { context->run = [name, folder] { return NewPlugin(*name, *folder); }; });
+  plugin->callback([context, name, folder] {
+    context->run = [name, folder] { return NewPlugin(*name, *folder); };
+  });
 }
 
 }  // namespace sy::tool

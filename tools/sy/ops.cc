@@ -13,8 +13,9 @@ struct Options {
 
 SyDtype DtypeByName(const std::string& name) {
   static const std::pair<const char*, SyDtype> kNames[] = {
-      {"f16", SY_F16}, {"bf16", SY_BF16}, {"f32", SY_F32}, {"f64", SY_F64}, {"i8", SY_I8},   {"i16", SY_I16}, {"i32", SY_I32},
-      {"i64", SY_I64}, {"u8", SY_U8},     {"u16", SY_U16}, {"u32", SY_U32}, {"u64", SY_U64}, {"bool", SY_BOOL}};
+      {"f16", SY_F16}, {"bf16", SY_BF16}, {"f32", SY_F32},  {"f64", SY_F64}, {"i8", SY_I8},
+      {"i16", SY_I16}, {"i32", SY_I32},   {"i64", SY_I64},  {"u8", SY_U8},   {"u16", SY_U16},
+      {"u32", SY_U32}, {"u64", SY_U64},   {"bool", SY_BOOL}};
   for (const auto& [n, d] : kNames)
     if (name == n) return d;
   return 0;
@@ -30,12 +31,20 @@ std::string AttrText(const SyAttrSpec& a) {
   if (a.required) return a.name;
   char text[64];
   switch (a.type) {
-    case SY_ATTR_FLOAT: std::snprintf(text, sizeof text, "%s=%g", a.name, a.default_float); return text;
-    case SY_ATTR_INTS: return std::string(a.name) + "=(" + (a.default_text ? a.default_text : "") + ")";
-    case SY_ATTR_TEXT: return std::string(a.name) + "=" + (a.default_text ? a.default_text : "");
-    case SY_ATTR_BOOL: return std::string(a.name) + (a.default_int ? "=true" : "=false");
-    case SY_ATTR_DTYPE: return std::string(a.name) + "=input's";
-    default: return std::string(a.name) + "=" + (a.default_int > (int64_t{1} << 60) ? "end" : std::to_string(a.default_int));
+    case SY_ATTR_FLOAT:
+      std::snprintf(text, sizeof text, "%s=%g", a.name, a.default_float);
+      return text;
+    case SY_ATTR_INTS:
+      return std::string(a.name) + "=(" + (a.default_text ? a.default_text : "") + ")";
+    case SY_ATTR_TEXT:
+      return std::string(a.name) + "=" + (a.default_text ? a.default_text : "");
+    case SY_ATTR_BOOL:
+      return std::string(a.name) + (a.default_int ? "=true" : "=false");
+    case SY_ATTR_DTYPE:
+      return std::string(a.name) + "=input's";
+    default:
+      return std::string(a.name) + "=" +
+             (a.default_int > (int64_t{1} << 60) ? "end" : std::to_string(a.default_int));
   }
 }
 
@@ -43,7 +52,8 @@ int Ops(const Context& context, const Options& o) {
   const SyDtype dtype = DtypeByName(o.dtype);
   if (!dtype) return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
   const SyDevice* device = nullptr;
-  if (!o.device.empty() && sy_device_find(o.device.c_str(), &device)) return Fail(sy_last_message());
+  if (!o.device.empty() && sy_device_find(o.device.c_str(), &device))
+    return Fail(sy_last_message());
   if (o.device.empty()) sy_device_count();  // plugins may add ops: load them
   std::vector<int32_t> ids;
   if (!o.name.empty()) {
@@ -61,12 +71,18 @@ int Ops(const Context& context, const Options& o) {
     if (sy_op_info(id, &info)) continue;  // its plugin was closed
     std::string attrs;
     for (int32_t i = 0; i < info.attr_count; ++i)
-      attrs += (attrs.empty() ? "" : " ") + AttrText(*SY_AT(SyAttrSpec, info.attrs, info.attr_size, i));
-    const std::string inputs = info.in_max < 0               ? std::to_string(info.in_min) + "+"
+      attrs +=
+          (attrs.empty() ? "" : " ") + AttrText(*SY_AT(SyAttrSpec, info.attrs, info.attr_size, i));
+    const std::string inputs = info.in_max < 0              ? std::to_string(info.in_min) + "+"
                                : info.in_min == info.in_max ? std::to_string(info.in_min)
-                                                            : std::to_string(info.in_min) + "-" + std::to_string(info.in_max);
-    std::vector<std::string> row = {info.name, inputs, info.out_count < 0 ? "n" : std::to_string(info.out_count), info.differentiable ? "yes" : "no"};
-    nlohmann::json j = {{"op", info.name}, {"inputs", inputs}, {"outputs", info.out_count}, {"differentiable", info.differentiable != 0}, {"attributes", attrs}, {"doc", info.doc}};
+                                                            : std::to_string(info.in_min) + "-" +
+                                                                  std::to_string(info.in_max);
+    std::vector<std::string> row = {info.name, inputs,
+                                    info.out_count < 0 ? "n" : std::to_string(info.out_count),
+                                    info.differentiable ? "yes" : "no"};
+    nlohmann::json j = {{"op", info.name},           {"inputs", inputs},
+                        {"outputs", info.out_count}, {"differentiable", info.differentiable != 0},
+                        {"attributes", attrs},       {"doc", info.doc}};
     if (device) {
       row.push_back(Route(id, device, dtype));
       j["route"] = row.back();
@@ -90,12 +106,15 @@ int Ops(const Context& context, const Options& o) {
 
 void AddOps(CLI::App* app, Context* context) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app->add_subcommand("ops", "The ops, their attributes, and where a device finds their code");
+  CLI::App* verb =
+      app->add_subcommand("ops", "The ops, their attributes, and where a device finds their code");
   verb->add_option("name", options->name, "One op only, with what it means");
   verb->add_option("--device", options->device, "Show where this device finds code for each");
   verb->add_option("--dtype", options->dtype, "For inputs of this dtype")->capture_default_str();
   verb->add_flag("--json", context->json, "One JSON object as the last line");
-  verb->callback([context, options] { context->run = [context, options] { return Ops(*context, *options); }; });
+  verb->callback([context, options] {
+    context->run = [context, options] { return Ops(*context, *options); };
+  });
 }
 
 }  // namespace sy::tool

@@ -16,7 +16,8 @@ struct Options {
   double timeout = 10;
 };
 
-// Everything in a folder that claims to be a plugin: manifests, and libraries that no manifest names.
+// Everything in a folder that claims to be a plugin: manifests, and libraries that no manifest
+// names.
 std::vector<std::string> Claimants(const std::string& path) {
   if (!fs::is_directory(path)) return {path};
   std::vector<std::string> found;
@@ -44,14 +45,15 @@ std::vector<std::string> Candidates(const Options& o) {
       for (std::string& c : Claimants(p)) all.push_back(std::move(c));
     return all;
   }
-  // Where the library itself would look. A scanned row names the library; the manifest is beside it.
+  // Where the library itself would look. A scanned row names the library; the manifest is beside
+  // it.
   sy_plugin_scan(
       nullptr,
       [](void* context, const SyPluginReport* r) {
         const fs::path library(r->file);
         const fs::path manifest = library.parent_path() / (std::string(r->name) + ".sy.json");
-        static_cast<std::vector<std::string>*>(context)->push_back(fs::exists(manifest) ? manifest.string()
-                                                                                         : library.string());
+        static_cast<std::vector<std::string>*>(context)->push_back(
+            fs::exists(manifest) ? manifest.string() : library.string());
       },
       &all);
   return all;
@@ -65,8 +67,13 @@ int List(const Context& context, const Options& o) {
   auto visit = [](void* context_pointer, const SyPluginReport* r) {
     auto* c = static_cast<Collected*>(context_pointer);
     const bool refused = r->state == SY_PLUGIN_REFUSED;
-    c->table.Add({r->name, AbiText(r->abi), refused ? "refused" : "manifest", refused ? std::string(r->file) + "  " + r->reason : r->file});
-    c->rows.push_back({{"name", r->name}, {"abi", AbiText(r->abi)}, {"state", refused ? "refused" : "manifest"}, {"file", r->file}, {"reason", r->reason}});
+    c->table.Add({r->name, AbiText(r->abi), refused ? "refused" : "manifest",
+                  refused ? std::string(r->file) + "  " + r->reason : r->file});
+    c->rows.push_back({{"name", r->name},
+                       {"abi", AbiText(r->abi)},
+                       {"state", refused ? "refused" : "manifest"},
+                       {"file", r->file},
+                       {"reason", r->reason}});
   };
   if (o.paths.empty()) {
     if (sy_plugin_scan(nullptr, visit, &all)) return Fail(sy_last_message());
@@ -87,8 +94,15 @@ int ProbeAll(const Context& context, const Options& o) {
     // A plugin may write a whole page; --json has all of it.
     const std::string reason = p.reason.size() > 300 ? p.reason.substr(0, 300) + " ..." : p.reason;
     table.Add({p.name, p.abi, p.loaded ? std::to_string(p.devices) : "refused", p.file, reason});
-    rows.push_back({{"name", p.name}, {"abi", p.abi}, {"loaded", p.loaded}, {"devices", p.devices}, {"kernels", p.kernels},
-                    {"ops", p.ops}, {"version", p.version}, {"file", p.file}, {"reason", p.reason}});
+    rows.push_back({{"name", p.name},
+                    {"abi", p.abi},
+                    {"loaded", p.loaded},
+                    {"devices", p.devices},
+                    {"kernels", p.kernels},
+                    {"ops", p.ops},
+                    {"version", p.version},
+                    {"file", p.file},
+                    {"reason", p.reason}});
   }
   table.Print();
   if (context.json) PrintJson({{"plugins", rows}});
@@ -99,13 +113,21 @@ int ProbeAll(const Context& context, const Options& o) {
 
 void AddPlugins(CLI::App* app, Context* context) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app->add_subcommand("plugins", "Plugins that are found, from their manifests; no code of theirs runs");
-  verb->add_flag("--probe", options->probe, "Load each in a child process and say why one is refused, crashed or hung");
-  verb->add_option("--path", options->paths, "Folders or files to look at, instead of the usual places")->check(CLI::ExistingPath);
-  verb->add_option("--timeout", options->timeout, "Seconds that one may take to load")->check(CLI::PositiveNumber)->capture_default_str();
+  CLI::App* verb = app->add_subcommand(
+      "plugins", "Plugins that are found, from their manifests; no code of theirs runs");
+  verb->add_flag("--probe", options->probe,
+                 "Load each in a child process and say why one is refused, crashed or hung");
+  verb->add_option("--path", options->paths,
+                   "Folders or files to look at, instead of the usual places")
+      ->check(CLI::ExistingPath);
+  verb->add_option("--timeout", options->timeout, "Seconds that one may take to load")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb->add_flag("--json", context->json, "One JSON object as the last line");
   verb->callback([context, options] {
-    context->run = [context, options] { return options->probe ? ProbeAll(*context, *options) : List(*context, *options); };
+    context->run = [context, options] {
+      return options->probe ? ProbeAll(*context, *options) : List(*context, *options);
+    };
   });
 }
 

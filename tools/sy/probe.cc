@@ -25,9 +25,11 @@ std::string DeathOf(int status, bool timed_out, double seconds) {
   if (timed_out)
     std::snprintf(text, sizeof text, "did not answer within %.0f s", seconds);
   else if (WIFSIGNALED(status))
-    std::snprintf(text, sizeof text, "crashed: signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    std::snprintf(text, sizeof text, "crashed: signal %d (%s)", WTERMSIG(status),
+                  strsignal(WTERMSIG(status)));
   else
-    std::snprintf(text, sizeof text, "ended the process with exit code %d while it was loaded", WEXITSTATUS(status));
+    std::snprintf(text, sizeof text, "ended the process with exit code %d while it was loaded",
+                  WEXITSTATUS(status));
   return text;
 }
 
@@ -93,7 +95,8 @@ Probe ProbePlugin(const std::string& path, double seconds) {
   bool timed_out = false;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   for (;;) {
-    const double left = std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
+    const double left =
+        std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
     if (left <= 0) {
       timed_out = true;
       break;
@@ -112,10 +115,10 @@ Probe ProbePlugin(const std::string& path, double seconds) {
   waitpid(child, &status, 0);
 
   const size_t mark = output.rfind(kMark);
-  const nlohmann::json j =
-      mark == std::string::npos
-          ? nlohmann::json()
-          : nlohmann::json::parse(output.substr(mark + sizeof kMark - 1), nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json j = mark == std::string::npos
+                               ? nlohmann::json()
+                               : nlohmann::json::parse(output.substr(mark + sizeof kMark - 1),
+                                                       nullptr, /*allow_exceptions=*/false);
   if (!j.is_object()) {
     result.reason = result.name + ": " + DeathOf(status, timed_out, seconds);
     return result;

@@ -1,4 +1,5 @@
-// Loading a plugin in a child process, where a crash, an exit or a hang is an answer and not the end.
+// Loading a plugin in a child process, where a crash, an exit or a hang is an answer and not the
+// end.
 #ifndef TOOLS_SY_PROBE_H_
 #define TOOLS_SY_PROBE_H_
 
@@ -15,7 +16,8 @@ struct Probe {
   int devices = 0, kernels = 0, ops = 0;
 };
 
-// Starts this program again for the plugin at `path`, a library or a manifest, and waits at most `seconds`.
+// Starts this program again for the plugin at `path`, a library or a manifest, and waits at most
+// `seconds`.
 Probe ProbePlugin(const std::string& path, double seconds);
 
 // The child: loads, prints one JSON line, and exits without running anybody's destructors.

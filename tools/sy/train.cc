@@ -1,5 +1,5 @@
-// sy train digits: the main job. A network learns to read digits on any device, from real data, and is judged
-// on images that it has not seen.
+// sy train digits: the main job. A network learns to read digits on any device, from real data, and
+// is judged on images that it has not seen.
 #include <sys/stat.h>
 
 #include <chrono>
@@ -49,7 +49,8 @@ std::string DataFile(const Options& o, const char* name) {
     folder = named;
   } else {
     const char *xdg = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
-    folder = (xdg ? std::string(xdg) : std::string(home ? home : ".") + "/.cache") + "/switchyard/data";
+    folder =
+        (xdg ? std::string(xdg) : std::string(home ? home : ".") + "/.cache") + "/switchyard/data";
   }
   return folder + "/" + name;
 }
@@ -63,7 +64,8 @@ int64_t Correct(Net& net, const data::Digits& held, const Device& device) {
   for (int64_t i = 0; i < n; i += 256) {
     const int64_t end = std::min<int64_t>(n, i + 256);
     const Tensor logits = net(held.images[range(i, end)].to(device));
-    correct += sum(eq(argmax(logits, -1), held.labels[range(i, end)].to(device)).to(i64)).template item<int64_t>();
+    correct += sum(eq(argmax(logits, -1), held.labels[range(i, end)].to(device)).to(i64))
+                   .template item<int64_t>();
   }
   net.train();
   return correct;
@@ -76,15 +78,19 @@ struct Progress {
 
   void Show(int64_t epoch, int64_t step, double loss, double held) const {
     if (!terminal && step != steps_per_epoch) return;
-    const double done = static_cast<double>(epoch * steps_per_epoch + step) / static_cast<double>(epochs * steps_per_epoch);
-    const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double done = static_cast<double>(epoch * steps_per_epoch + step) /
+                        static_cast<double>(epochs * steps_per_epoch);
+    const double spent =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const double left = spent / done - spent;
     std::string bar(20, '-');
     std::fill_n(bar.begin(), static_cast<size_t>(done * 20), '#');
-    std::printf("%sepoch %lld/%lld  [%s]  loss %.4f  held out %.1f %%  %.0f steps/s  %d:%02d left%s", terminal ? "\r\033[K" : "",
-                static_cast<long long>(epoch + 1), static_cast<long long>(epochs), bar.c_str(), loss, held,
-                static_cast<double>(epoch * steps_per_epoch + step) / spent, static_cast<int>(left) / 60,
-                static_cast<int>(left) % 60, terminal ? "" : "\n");
+    std::printf(
+        "%sepoch %lld/%lld  [%s]  loss %.4f  held out %.1f %%  %.0f steps/s  %d:%02d left%s",
+        terminal ? "\r\033[K" : "", static_cast<long long>(epoch + 1),
+        static_cast<long long>(epochs), bar.c_str(), loss, held,
+        static_cast<double>(epoch * steps_per_epoch + step) / spent, static_cast<int>(left) / 60,
+        static_cast<int>(left) % 60, terminal ? "" : "\n");
     std::fflush(stdout);
   }
 };
@@ -100,11 +106,17 @@ int64_t FallbackTotal() {
 }
 
 template <class Net>
-int TrainWith(const Context& context, const Options& o, const data::Digits& digits, const char* set, const char* shape) {
+int TrainWith(const Context& context, const Options& o, const data::Digits& digits, const char* set,
+              const char* shape) {
   const Device device(o.device.empty() ? std::string() : o.device);
   manual_seed(o.seed);
   const bool cnn = o.model == "cnn";
-  const int64_t epochs = o.epochs ? o.epochs : cnn ? 12 : 40, batch = o.batch ? o.batch : cnn ? 32 : 64;
+  const int64_t epochs = o.epochs ? o.epochs
+                         : cnn    ? 12
+                                  : 40,
+                batch = o.batch ? o.batch
+                        : cnn   ? 32
+                                : 64;
   const double lr = o.lr > 0 ? o.lr : cnn ? 1e-3 : 2e-3;
   auto [train, held] = data::stratified_split(digits, 0.2, o.split);
 
@@ -113,8 +125,10 @@ int TrainWith(const Context& context, const Options& o, const data::Digits& digi
   net.to(device);
   int64_t parameters = 0;
   for (const Tensor& p : net.parameters()) parameters += p.numel();
-  std::printf("%s: %s to train on, %s held out · %s, %s parameters · %s\n", set, nn::detail::Thousands(train.labels.size(0)).c_str(),
-              nn::detail::Thousands(held.labels.size(0)).c_str(), shape, nn::detail::Thousands(parameters).c_str(), device.name().c_str());
+  std::printf("%s: %s to train on, %s held out · %s, %s parameters · %s\n", set,
+              nn::detail::Thousands(train.labels.size(0)).c_str(),
+              nn::detail::Thousands(held.labels.size(0)).c_str(), shape,
+              nn::detail::Thousands(parameters).c_str(), device.name().c_str());
 
   optim::Adam optimizer(net.parameters(), {.lr = lr});
   data::Loader loader(data::TensorDataset(train.images, train.labels),
@@ -136,15 +150,21 @@ int TrainWith(const Context& context, const Options& o, const data::Digits& digi
       total = total.defined() ? total + loss.detach() : loss.detach();
       ++step;
       if (progress.terminal && step % 16 == 0)
-        progress.Show(epoch, step, last, 100.0 * static_cast<double>(correct) / static_cast<double>(held.labels.size(0)));
+        progress.Show(
+            epoch, step, last,
+            100.0 * static_cast<double>(correct) / static_cast<double>(held.labels.size(0)));
     }
     last = total.item<double>() / static_cast<double>(step);
     losses.push_back(last);
-    if (!std::isfinite(last)) return Fail("train: the loss is not finite after epoch " + std::to_string(epoch + 1) + "; try a smaller --lr");
+    if (!std::isfinite(last))
+      return Fail("train: the loss is not finite after epoch " + std::to_string(epoch + 1) +
+                  "; try a smaller --lr");
     correct = Correct(net, held, device);
-    progress.Show(epoch, steps, last, 100.0 * static_cast<double>(correct) / static_cast<double>(held.labels.size(0)));
+    progress.Show(epoch, steps, last,
+                  100.0 * static_cast<double>(correct) / static_cast<double>(held.labels.size(0)));
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - progress.start).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - progress.start).count();
   const int64_t n = held.labels.size(0);
   const double accuracy = 100.0 * static_cast<double>(correct) / static_cast<double>(n);
   if (progress.terminal) std::printf("\r\033[K");
@@ -154,19 +174,30 @@ int TrainWith(const Context& context, const Options& o, const data::Digits& digi
     saved = "saved " + o.save;
   }
   const int64_t fallbacks = FallbackTotal();
-  std::printf("held out %.1f %% (%lld of %lld) · %lld epochs in %.1f s · %lld fall-backs · %s\n", accuracy,
-              static_cast<long long>(correct), static_cast<long long>(n), static_cast<long long>(epochs), seconds,
-              static_cast<long long>(fallbacks), saved.c_str());
+  std::printf("held out %.1f %% (%lld of %lld) · %lld epochs in %.1f s · %lld fall-backs · %s\n",
+              accuracy, static_cast<long long>(correct), static_cast<long long>(n),
+              static_cast<long long>(epochs), seconds, static_cast<long long>(fallbacks),
+              saved.c_str());
   if (context.json)
-    PrintJson({{"device", device.name()}, {"model", o.model}, {"accuracy", accuracy}, {"loss", last}, {"losses", losses},
-               {"seconds", seconds}, {"fallbacks", fallbacks}, {"parameters", parameters}, {"seed", o.seed}, {"split", o.split}});
+    PrintJson({{"device", device.name()},
+               {"model", o.model},
+               {"accuracy", accuracy},
+               {"loss", last},
+               {"losses", losses},
+               {"seconds", seconds},
+               {"fallbacks", fallbacks},
+               {"parameters", parameters},
+               {"seed", o.seed},
+               {"split", o.split}});
   return 0;
 }
 
 int Train(const Context& context, const Options& o) {
   if (o.model == "cnn")
-    return TrainWith<Cnn>(context, o, data::load_mnist5k(DataFile(o, "mnist_5k.csv.gz")), "MNIST-5k", "CNN 16-32, 128-10");
-  return TrainWith<Mlp>(context, o, data::load_optdigits(DataFile(o, "digits.csv.gz")), "optdigits", "MLP 64-64-10");
+    return TrainWith<Cnn>(context, o, data::load_mnist5k(DataFile(o, "mnist_5k.csv.gz")),
+                          "MNIST-5k", "CNN 16-32, 128-10");
+  return TrainWith<Mlp>(context, o, data::load_optdigits(DataFile(o, "digits.csv.gz")), "optdigits",
+                        "MLP 64-64-10");
 }
 
 }  // namespace
@@ -175,15 +206,25 @@ void AddTrain(CLI::App* app, Context* context) {
   auto o = std::make_shared<Options>();
   CLI::App* verb = app->add_subcommand("train", "Train a network on real data");
   verb->require_subcommand(1);
-  CLI::App* digits = verb->add_subcommand("digits", "Handwritten digits: optdigits (mlp) or MNIST-5k (cnn)");
+  CLI::App* digits =
+      verb->add_subcommand("digits", "Handwritten digits: optdigits (mlp) or MNIST-5k (cnn)");
   digits->add_option("--device", o->device, "Where to train; default: the first CPU");
-  digits->add_option("--model", o->model, "mlp or cnn")->check(CLI::IsMember({"mlp", "cnn"}))->capture_default_str();
-  digits->add_option("--epochs", o->epochs, "Times through the data; default 40 (mlp), 12 (cnn)")->check(CLI::PositiveNumber);
-  digits->add_option("--batch", o->batch, "Images in a step; default 64 (mlp), 32 (cnn)")->check(CLI::PositiveNumber);
-  digits->add_option("--lr", o->lr, "Adam's learning rate; default 2e-3 (mlp), 1e-3 (cnn)")->check(CLI::PositiveNumber);
+  digits->add_option("--model", o->model, "mlp or cnn")
+      ->check(CLI::IsMember({"mlp", "cnn"}))
+      ->capture_default_str();
+  digits->add_option("--epochs", o->epochs, "Times through the data; default 40 (mlp), 12 (cnn)")
+      ->check(CLI::PositiveNumber);
+  digits->add_option("--batch", o->batch, "Images in a step; default 64 (mlp), 32 (cnn)")
+      ->check(CLI::PositiveNumber);
+  digits->add_option("--lr", o->lr, "Adam's learning rate; default 2e-3 (mlp), 1e-3 (cnn)")
+      ->check(CLI::PositiveNumber);
   digits->add_option("--seed", o->seed, "Of weights and batch order")->capture_default_str();
-  digits->add_option("--split", o->split, "Of the split into train and held out, 20 % of each class")->capture_default_str();
-  digits->add_option("--workers", o->workers, "Threads that load batches")->check(CLI::NonNegativeNumber)->capture_default_str();
+  digits
+      ->add_option("--split", o->split, "Of the split into train and held out, 20 % of each class")
+      ->capture_default_str();
+  digits->add_option("--workers", o->workers, "Threads that load batches")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   digits->add_option("--data", o->data, "The data file, instead of the one that set-up fetched");
   digits->add_option("--save", o->save, "Where the checkpoint goes")->capture_default_str();
   digits->add_flag("--no-save", o->no_save, "Write no checkpoint");

@@ -99,9 +99,9 @@ struct Identity : Module<Identity> {
 };
 
 // Modules, or anything else that takes a tensor and gives one, after each other: named "0", "1",
-// ... as in torch. Written with braces, Sequential{Linear(2, 8), Tanh()}, the layers are made in that
-// order, so that a seed gives the same weights with every compiler; arguments in round brackets are
-// made in an order that the compiler chooses.
+// ... as in torch. Written with braces, Sequential{Linear(2, 8), Tanh()}, the layers are made in
+// that order, so that a seed gives the same weights with every compiler; arguments in round
+// brackets are made in an order that the compiler chooses.
 struct Sequential : Module<Sequential> {
   Sequential() = default;
   template <class... Layers>

@@ -461,6 +461,7 @@ void AddTernaries(Suite* s) {
        [](Real x, Real a, Real b) { return x + 0.5L * a * b; },
        Within(4),
        -1},
+      {"addcmul", {}, [](Real x, Real a, Real b) { return x + a * b; }, Within(4), -1},
       {"lerp", {}, [](Real a, Real b, Real w) { return a + w * (b - a); }, Within(4), -1},
       {"where", {}, [](Real c, Real a, Real b) { return c != 0 ? a : b; }, kExact, 0},
       {"masked_fill", {}, [](Real x, Real m, Real v) { return m != 0 ? v : x; }, kExact, 1},
