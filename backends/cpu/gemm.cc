@@ -114,8 +114,11 @@ void CopyPart(Matrix<T> from, Matrix<T> to, int64_t rows, int64_t columns) {
 template <typename T>
 struct Block {
   const GemmTile<T>* tile;
-  int64_t m, n, k;  // of this block
-  const T* a;       // packed
+  int64_t m, n, k;        // of this block
+  const T* a;             // packed, or A itself
+  int64_t a_row, a_step;  // from one row, one k, to the next
+  int64_t panel_a;        // from one panel of rows to the next
+  bool direct_a;
   const T* b;       // packed, or B itself
   int64_t ldb;      // from one k to the next
   int64_t panel_b;  // from one panel of columns to the next
@@ -128,14 +131,14 @@ struct Block {
     const int64_t rows = tile->rows, columns = tile->columns;
     const int64_t used_rows = std::min(rows, m - i * rows),
                   used_columns = std::min(columns, n - j * columns);
-    const T* panel_a = a + i * rows * k;
+    const T* from_a = a + i * panel_a;
     const bool tail = tail_b != nullptr && j == column_panels - 1;
     const T* from_b = tail ? tail_b : b + j * panel_b;
     const int64_t step_b = tail ? columns : ldb;
     T* to = c.data + i * rows * c.row_stride + j * columns * c.column_stride;
     if (c.column_stride == 1 && used_columns == columns) {
-      tile->run(k, static_cast<int>(used_rows), panel_a, from_b, step_b, to, c.row_stride,
-                accumulate);
+      tile->run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, to,
+                c.row_stride, accumulate);
       return;
     }
     // Edges and strided results go by way of a full tile.
@@ -145,8 +148,12 @@ struct Block {
       std::fill_n(full, rows * columns, T(0));  // what is not used is computed all the same
       CopyPart<T>(part, whole, used_rows, used_columns);
     }
-    tile->run(k, static_cast<int>(used_rows), panel_a, from_b, step_b, full, columns, accumulate);
-    CopyPart<T>(whole, part, used_rows, used_columns);
+    tile->run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, full, columns,
+              accumulate);
+    if (part.row_stride == 1)
+      tile->turn(full, columns, used_rows, used_columns, to, part.column_stride);
+    else
+      CopyPart<T>(whole, part, used_rows, used_columns);
   }
 
   void Task(int64_t t) const {
@@ -154,8 +161,13 @@ struct Block {
     const int64_t i0 = t / column_tasks * rows_per_task, j0 = t % column_tasks * columns_per_task;
     const int64_t i1 = std::min(row_panels, i0 + rows_per_task),
                   j1 = std::min(column_panels, j0 + columns_per_task);
-    for (int64_t j = j0; j < j1; ++j)  // a panel of B stays near while the rows of A pass by
-      for (int64_t i = i0; i < i1; ++i) Tile(i, j);
+    if (direct_a) {  // all of B stays near, A is read once
+      for (int64_t i = i0; i < i1; ++i)
+        for (int64_t j = j0; j < j1; ++j) Tile(i, j);
+    } else {  // a panel of B stays near while the rows of A pass by
+      for (int64_t j = j0; j < j1; ++j)
+        for (int64_t i = i0; i < i1; ++i) Tile(i, j);
+    }
   }
 };
 
@@ -191,15 +203,24 @@ bool IsDirect(const GemmTile<T>& tile, int64_t m, int64_t k, Matrix<const T> b) 
          (m <= 4 * tile.rows || k * b.row_stride * static_cast<int64_t>(sizeof(T)) <= kNearBytes);
 }
 
+// A is read where it is if each element is wanted by few tiles, and its columns are dense, or its
+// rows are and do not all fall into the same lines of the first-level cache.
+template <typename T>
+bool IsDirectA(const GemmTile<T>& tile, int64_t n, Matrix<const T> a) {
+  constexpr int64_t kCacheWay = 4096;  // bytes
+  const bool spread = a.row_stride * static_cast<int64_t>(sizeof(T)) % kCacheWay != 0;
+  return n <= 4 * tile.columns && (a.row_stride == 1 || (a.column_stride == 1 && spread));
+}
+
 template <typename T>
 bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
          Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
   // Blocks of k of one size: a short last one would load and store C for little.
   const int64_t blocks_k = std::max<int64_t>(1, (k + kBlockK - 1) / kBlockK),
-                block_k = (k + blocks_k - 1) / blocks_k, block_m = std::min(m, kBlockM),
-                block_n = std::min(n, kBlockN);
-  const bool direct = IsDirect(tile, m, k, b);
-  const int64_t a_elements = RoundUp(block_m, tile.rows) * block_k;
+                block_k = (k + blocks_k - 1) / blocks_k, block_n = std::min(n, kBlockN);
+  const bool direct = IsDirect(tile, m, k, b), direct_a = IsDirectA(tile, n, a);
+  const int64_t block_m = direct_a ? m : std::min(m, kBlockM);
+  const int64_t a_elements = direct_a ? 0 : RoundUp(block_m, tile.rows) * block_k;
   const int64_t b_elements = (direct ? tile.columns : RoundUp(block_n, tile.columns)) * block_k;
   PackMemory memory(host, (a_elements + b_elements) * static_cast<int64_t>(sizeof(T)) + 64);
   if (memory.data() == nullptr) return false;
@@ -228,15 +249,20 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
         const int64_t row_panels = (mm + tile.rows - 1) / tile.rows;
         const Matrix<const T> part_a = {a.data + m0 * a.row_stride + k0 * a.column_stride,
                                         a.row_stride, a.column_stride};
-        Spread(host, row_panels, PackGrain(kk * tile.rows), [&](int64_t begin, int64_t end) {
-          PackA(tile, part_a, mm, kk, begin, end, packed_a);
-        });
+        if (!direct_a)
+          Spread(host, row_panels, PackGrain(kk * tile.rows), [&](int64_t begin, int64_t end) {
+            PackA(tile, part_a, mm, kk, begin, end, packed_a);
+          });
         Block<T> block = {
             &tile,
             mm,
             nn,
             kk,
-            packed_a,
+            direct_a ? part_a.data : packed_a,
+            direct_a ? a.row_stride : 1,
+            direct_a ? a.column_stride : tile.rows,
+            direct_a ? tile.rows * a.row_stride : tile.rows * kk,
+            direct_a,
             direct ? part_b.data : packed_b,
             direct ? b.row_stride : tile.columns,
             direct ? tile.columns : kk * tile.columns,
@@ -267,9 +293,14 @@ bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, i
                  kk = static_cast<double>(k);
     const double pack_b =
         IsDirect(tile, rows, k, right) ? 0 : cc * kk * (right.column_stride == 1 ? 0.15 : 0.4);
-    const double pack_a = r * kk * (left.row_stride == 1 ? 0.2 : 0.4);
+    const double pack_a =
+        IsDirectA(tile, columns, left) ? 0 : r * kk * (left.row_stride == 1 ? 0.2 : 0.4);
     const double tiles = static_cast<double>(RoundUp(columns, tile.columns) / tile.columns);
-    return pack_a + pack_b + (to.column_stride == 1 ? 0 : r * cc) + 1.5 * r * kk * tiles;
+    return pack_a + pack_b +
+           (to.column_stride == 1 ? 0
+            : to.row_stride == 1  ? 0.4 * r * cc
+                                  : r * cc) +
+           1.5 * r * kk * tiles;
   };
   const double plain = cost(m, n, a, b, c);
   const double turned = cost(n, m, b.Transposed(), a.Transposed(), c.Transposed());

@@ -29,11 +29,11 @@ bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<c
 template <typename T>
 struct GemmTile {
   int rows, columns;
-  // c[0..rows) x [0..columns) = (accumulate ? c : 0) + sum over k of a panel of A, `rows`
-  // interleaved, and of B with `ldb` elements from one k to the next. `used_rows` of the tile are
-  // computed and stored.
-  void (*run)(int64_t k, int used_rows, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc,
-              bool accumulate);
+  // c[0..rows) x [0..columns) = (accumulate ? c : 0) + sum over k of rows of A, `a_row` elements
+  // apart and `a_step` from one k to the next, and of B with `ldb` from one k to the next.
+  // `used_rows` of the tile are read, computed and stored.
+  void (*run)(int64_t k, int used_rows, const T* a, int64_t a_row, int64_t a_step, const T* b,
+              int64_t ldb, T* c, int64_t ldc, bool accumulate);
   // to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
   void (*turn)(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to,
                int64_t to_stride);

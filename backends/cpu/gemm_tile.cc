@@ -34,8 +34,9 @@ HWY_INLINE V Fused(D d, V a, V b, V c) {
 }
 
 template <typename T, int kRows>
-HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, int64_t ldb,
-                        T* HWY_RESTRICT c, int64_t ldc, bool accumulate) {
+HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_step,
+                        const T* HWY_RESTRICT b, int64_t ldb, T* HWY_RESTRICT c, int64_t ldc,
+                        bool accumulate) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
@@ -44,14 +45,17 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, const T* HWY_RESTRIC
     left[i] = accumulate ? hn::LoadU(d, c + i * ldc) : hn::Zero(d);
     right[i] = accumulate ? hn::LoadU(d, c + i * ldc + n) : hn::Zero(d);
   }
+  const T* group[(kRows + 2) / 3];
+  for (int i = 0; i < kRows; i += 3) group[i / 3] = a + i * a_row;
   for (int64_t p = 0; p < k; ++p) {
     const V b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + n);
     for (int i = 0; i < kRows; ++i) {
-      const V x = hn::Set(d, a[i]);
+      // Three rows for each address in a register: x86 adds none, one or two times a_row to it.
+      const V x = hn::Set(d, group[i / 3][i % 3 * a_row]);
       left[i] = Fused(d, x, b0, left[i]);
       right[i] = Fused(d, x, b1, right[i]);
     }
-    a += kTileRows;
+    for (const T*& g : group) g += a_step;
     b += ldb;
   }
   for (int i = 0; i < kRows; ++i) {
@@ -62,11 +66,11 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, const T* HWY_RESTRIC
 
 // Few rows are common (vectors, last panels): each count has code of its own.
 template <typename T, int kRows>
-void RunRows(int64_t k, int used, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc,
-             bool accumulate) {
+void RunRows(int64_t k, int used, const T* a, int64_t a_row, int64_t a_step, const T* b,
+             int64_t ldb, T* c, int64_t ldc, bool accumulate) {
   if constexpr (kRows > 0) {
-    if (used == kRows) return RunTile<T, kRows>(k, a, b, ldb, c, ldc, accumulate);
-    RunRows<T, kRows - 1>(k, used, a, b, ldb, c, ldc, accumulate);
+    if (used == kRows) return RunTile<T, kRows>(k, a, a_row, a_step, b, ldb, c, ldc, accumulate);
+    RunRows<T, kRows - 1>(k, used, a, a_row, a_step, b, ldb, c, ldc, accumulate);
   }
 }
 
