@@ -36,6 +36,11 @@ bool CheckClasses(const OpArgs& a) {
   return fits;
 }
 
+// Targets that count, as bools.
+Val Kept(const Val& target, const Attrs& attrs) {
+  return Call(OpOf<"ne">(), {target, Val(static_cast<int>(attrs.Int("ignore_index")))});
+}
+
 // -log p of the target class, 0 where the target is ignored, with the channel axis kept at size 1;
 // and, with that axis too, which targets count.
 struct Picked {
@@ -43,14 +48,16 @@ struct Picked {
 };
 Picked Pick(const OpArgs& a, const Val& log_p, int channel) {
   const Val target = Unsqueeze(a[1], channel);
-  const Val ignored = EqualTo(target, Val(static_cast<int>(a.attrs.Int("ignore_index"))));
-  const Val safe = CastTo(Where(ignored, Val(0), target), SY_T_I64);
-  return {Where(ignored, Val(0.0), -Gather(log_p, channel, safe)),
-          Call(OpOf<"logical_not">(), {ignored})};
+  const Val kept = Kept(target, a.attrs);
+  const Val safe = CastTo(Where(kept, target, Val(0)), SY_T_I64);
+  return {Where(kept, -Gather(log_p, channel, safe), Val(0.0)), kept};
 }
 
 Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
-  if (a.attrs.Text("reduction") == "mean") return {SumAll(p.loss) / SumAll(p.kept)};
+  if (a.attrs.Text("reduction") == "mean") {  // in the compute type: a sum may leave f16's range
+    const int type = a[0].type();
+    return {CastTo(SumAll(CastTo(p.loss, ComputeType(type))) / SumAll(p.kept), type)};
+  }
   return {Reduced(a, Squeeze(p.loss, channel))};
 }
 
@@ -75,12 +82,6 @@ Vals CrossEntropy(const OpArgs& a) {
   return Reduced(a, p, channel);
 }
 
-// Targets that count.
-Val Kept(G g, const Val& target) {
-  const Val ignored = EqualTo(target, Val(static_cast<int>(g.attrs.Int("ignore_index"))));
-  return Call(OpOf<"logical_not">(), {ignored});
-}
-
 // (softmax - target) * g as one program over rows. Empty where the device has no `row`, and where
 // the formula in ops is wanted: with smoothing, or to be differentiated again.
 Val CrossEntropyGradRow(G g, int channel) {
@@ -89,7 +90,7 @@ Val CrossEntropyGradRow(G g, int channel) {
       g.attrs.Float("label_smoothing") != 0)
     return Val();
   Val scale = g.dy();
-  if (g.attrs.Text("reduction") == "mean") scale = scale / SumAll(Kept(g, target));
+  if (g.attrs.Text("reduction") == "mean") scale = scale / SumAll(Kept(target, g.attrs));
   scale = CastTo(scale, x.type());
   if (!scale) return Val();
   const int rank = x.rank(), compute = ComputeType(x.type());
@@ -127,7 +128,7 @@ Grads CrossEntropyGrad(G g) {
   const Val p = Call(OpOf<"softmax">(), {g.x(0)}, &along), target = g.x(1);
   if (!p || !target) return {Val(), Val()};
   const int64_t classes = p.size(channel);
-  const Val kept = CastTo(Kept(g, target), p.type());
+  const Val counts = Kept(target, g.attrs);
   std::vector<int64_t> shape(static_cast<size_t>(p.rank()), 1);
   shape[static_cast<size_t>(channel)] = classes;
   AttrBlob range(&OpOf<"arange">());
@@ -137,9 +138,8 @@ Grads CrossEntropyGrad(G g) {
   const double e = g.attrs.Float("label_smoothing");
   const Val smooth = Where(hit, Val(1 - e + e / static_cast<double>(classes)),
                            Val(e / static_cast<double>(classes)));
-  Val scale = kept;
-  const auto how = g.attrs.Text("reduction");
-  if (how == "mean") scale = kept / SumAll(kept);
+  Val scale = CastTo(counts, p.type());
+  if (g.attrs.Text("reduction") == "mean") scale = scale / SumAll(counts);
   return {(p - CastTo(smooth, p.type())) * Unsqueeze(scale * g.dy(), channel), Val()};
 }
 
