@@ -993,6 +993,13 @@ inline Tensor relu6(const Tensor& x) {
   return detail::RunOne(id, in, 1, nullptr, 0);
 }
 
+// dy where y > 0, else 0: the gradient of relu from its result y.
+inline Tensor relu_grad(const Tensor& a, const Tensor& b) {
+  static const int32_t id = detail::FindOp("relu_grad");
+  SyTensor* in[] = {a.handle(), b.handle()};
+  return detail::RunOne(id, in, 2, nullptr, 0);
+}
+
 // Exact remainder with the sign of b, as Python's %.
 inline Tensor remainder(const Tensor& a, const Tensor& b) {
   static const int32_t id = detail::FindOp("remainder");

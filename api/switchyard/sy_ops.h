@@ -1380,6 +1380,13 @@ SY_OPS_FN SyStatus sy_relu6(SyTensor* x, SyTensor** out) {
   return sy_ops_run("relu6", &id, in, 1, NULL, 0, NULL, 0, out, 1);
 }
 
+// dy where y > 0, else 0: the gradient of relu from its result y.
+SY_OPS_FN SyStatus sy_relu_grad(SyTensor* a, SyTensor* b, SyTensor** out) {
+  static int32_t id = -1;
+  SyTensor* in[2] = {a, b};
+  return sy_ops_run("relu_grad", &id, in, 2, NULL, 0, NULL, 0, out, 1);
+}
+
 // Exact remainder with the sign of b, as Python's %.
 SY_OPS_FN SyStatus sy_remainder(SyTensor* a, SyTensor* b, SyTensor** out) {
   static int32_t id = -1;

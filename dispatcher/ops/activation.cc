@@ -7,8 +7,6 @@ namespace {
 using X = const Formula&;
 using G = const GradArgs&;
 
-Val Zero(G g, const Val& condition) { return Where(condition, g.dy(), Val(0.0)); }
-
 S SigmoidOf(S x) {
   S e = Exp(-Abs(x));  // never overflows
   return Select(x < 0, e / (1 + e), 1 / (1 + e));
@@ -141,8 +139,22 @@ const OpSpec kRows[] = {
      .doc = "x where x > 0, else 0; NaN stays.",
      .dtypes = kNumberTypes,
      .formula = [](X x) -> Results { return Max(x[0], S(0)); },
-     .grad = [](G g) -> Grads { return {Zero(g, g.y() > Val(0))}; },
+     .grad = [](G g) -> Grads {
+       return {Call(OpOf<"relu_grad">(), {g.dy(), g.y()})};
+     },
      .saves = SaveY(),
+     .tolerance = Tolerance::kExact},
+    {.name = "relu_grad",
+     .doc = "dy where y > 0, else 0: the gradient of relu from its result y.",
+     .in_min = 2,
+     .in_max = 2,
+     .dtypes = kNumberTypes,
+     .formula = [](X x) -> Results { return Select(x[1] > 0, x[0], x.Const(0)); },
+     .grad = [](G g) -> Grads {
+       return {g.wants(0) ? SumTo(Call(OpOf<"relu_grad">(), {g.dy(), g.x(1)}), g.shape(0)) : Val(),
+               g.wants(1) ? SumTo(ZerosLike(g.dy()), g.shape(1)) : Val()};
+     },
+     .saves = SaveX(1),
      .tolerance = Tolerance::kExact},
     {.name = "relu6",
      .doc = "min(max(x, 0), 6); NaN stays.",

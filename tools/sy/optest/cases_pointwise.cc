@@ -360,6 +360,8 @@ void AddBinaries(Suite* s) {
             All(), FloatOf);
   AddBinary(s, {"prelu", [](Real a, Real b) { return a > 0 ? a : a * b; }, nullptr}, Floats(),
             Same);
+  AddBinary(s, {"relu_grad", [](Real dy, Real y) { return y > 0 ? dy : 0; }, nullptr, kExact},
+            Numbers(), Same);
 
   const Input tied{{}, Fill::kTied};
   const Binary comparisons[] = {
