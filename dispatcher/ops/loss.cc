@@ -41,16 +41,46 @@ Val Kept(const Val& target, const Attrs& attrs) {
   return Call(OpOf<"ne">(), {target, Val(static_cast<int>(attrs.Int("ignore_index")))});
 }
 
-// -log p of the target class, 0 where the target is ignored, with the channel axis kept at size 1;
-// and, with that axis too, which targets count.
+// The result of a program over rows, or nothing where the device cannot run it.
+Val TryRow(const Op& op, const Program& program, const Attrs& attrs, std::span<SyTensor* const> in,
+          int channel) {
+  auto made = CallRow(op, program, attrs, CurrentStream(in[0]->device), 0, in, channel);
+  if (made.ok()) return Val(std::move(*made));
+  if (made.status().code() != absl::StatusCode::kUnimplemented) ErrorScope::Fail(made.status());
+  return Val();
+}
+
+// -log softmax along the channel.
+Val NegativeLogSoftmax(const OpArgs& a, int channel) {
+  const Val& x = a[0];
+  if (x.view().count) {
+    static std::atomic<const Program*> programs[16];  // by type
+    const Program* program = programs[x.type()].load(std::memory_order_acquire);
+    if (!program) {
+      ProgramBuilder builder;
+      const S score = builder.Cast(builder.Input(0, x.type()), ComputeType(x.type()));
+      const S shifted = score - RowMax(score), y = Log(RowSum(Exp(shifted))) - shifted;
+      program = builder.Finish({builder.Cast(y, x.type())}, 1, "negative log_softmax");
+      programs[x.type()].store(program, std::memory_order_release);
+    }
+    SyTensor* in[] = {x.get()};
+    if (Val y = TryRow(a.op, *program, a.attrs, in, channel)) return y;
+  }
+  AttrBlob along(&OpOf<"log_softmax">());
+  along.Set("dim", channel);
+  return -Call(OpOf<"log_softmax">(), {x}, &along);
+}
+
+// The entry of nll that the target names, 0 where the target is ignored, with the channel axis kept
+// at size 1; and, with that axis too, which targets count.
 struct Picked {
   Val loss, kept;
 };
-Picked Pick(const OpArgs& a, const Val& log_p, int channel) {
+Picked Pick(const OpArgs& a, const Val& nll, int channel) {
   const Val target = Unsqueeze(a[1], channel);
   const Val kept = Kept(target, a.attrs);
   const Val safe = CastTo(Where(kept, target, Val(0)), SY_T_I64);
-  return {Where(kept, -Gather(log_p, channel, safe), Val(0.0)), kept};
+  return {Where(kept, Gather(nll, channel, safe), Val(0.0)), kept};
 }
 
 Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
@@ -64,20 +94,20 @@ Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
 Vals NllLoss(const OpArgs& a) {
   if (!CheckClasses(a)) return {Val()};
   const int channel = a[0].rank() == 1 ? 0 : 1;
-  return Reduced(a, Pick(a, a[0], channel), channel);
+  Picked p = Pick(a, a[0], channel);
+  p.loss = Val(0.0) - p.loss;
+  return Reduced(a, p, channel);
 }
 
 Vals CrossEntropy(const OpArgs& a) {
   if (!CheckClasses(a)) return {Val()};
   const int channel = a[0].rank() == 1 ? 0 : 1;
-  AttrBlob along(&OpOf<"log_softmax">());
-  along.Set("dim", channel);
-  const Val log_p = Call(OpOf<"log_softmax">(), {a[0]}, &along);
-  if (!log_p) return {Val()};
-  Picked p = Pick(a, log_p, channel);
+  const Val nll = NegativeLogSoftmax(a, channel);
+  if (!nll) return {Val()};
+  Picked p = Pick(a, nll, channel);
   if (const double e = a.attrs.Float("label_smoothing"); e != 0) {
     const int64_t dims[] = {channel};
-    p.loss = p.loss * Val(1 - e) - Mean(log_p, dims, true) * p.kept * Val(e);
+    p.loss = p.loss * Val(1 - e) + Mean(nll, dims, true) * p.kept * Val(e);
   }
   return Reduced(a, p, channel);
 }
@@ -111,12 +141,8 @@ Val CrossEntropyGradRow(G g, int channel) {
     program = builder.Finish({builder.Cast(result, x.type())}, 3, "cross_entropy gradient");
     cell.store(program, std::memory_order_release);
   }
-  SyDevice* device = x.get()->device;
   SyTensor* in[] = {x.get(), target.get(), scale.get()};
-  auto made = CallRow(g.op, *program, g.attrs, CurrentStream(device), 0, in, channel);
-  if (made.ok()) return Val(std::move(*made));
-  if (made.status().code() != absl::StatusCode::kUnimplemented) ErrorScope::Fail(made.status());
-  return Val();
+  return TryRow(g.op, *program, g.attrs, in, channel);
 }
 
 // Differentiable again through softmax.
