@@ -16,6 +16,12 @@ constexpr Real kNaN = std::numeric_limits<Real>::quiet_NaN();
 
 const Shape kSmall{4, 7}, kLarge{150, 1031}, kEmpty{3, 0, 2};
 
+// Wraps at 128 bits, so at all below.
+Whole Times(Whole a, Whole b) {
+  using Bits = unsigned __int128;
+  return static_cast<Whole>(static_cast<Bits>(a) * static_cast<Bits>(b));
+}
+
 Real Sigmoid(Real x) { return 1 / (1 + std::exp(-x)); }
 Real Softplus(Real x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 Real Relu6(Real x) { return std::isnan(x) ? x : std::min(std::max(x, Real{0}), Real{6}); }
@@ -200,7 +206,8 @@ void AddElementary(Suite* s) {
   // dtype.
   AddUnary(
       s,
-      {"square", [](Real x) { return Wrap(SY_I64, static_cast<Whole>(x) * static_cast<Whole>(x)); },
+      {"square",
+       [](Real x) { return Wrap(SY_I64, Times(static_cast<Whole>(x), static_cast<Whole>(x))); },
        kExact},
       Integers(), Same);
   AddUnary(s, {"bitwise_not", [](Real x) { return -x - 1; }, kExact}, Integers(), Same);
@@ -209,7 +216,8 @@ void AddElementary(Suite* s) {
   // dtype.
   AddUnary(
       s,
-      {"square", [](Real x) { return Wrap(SY_I64, static_cast<Whole>(x) * static_cast<Whole>(x)); },
+      {"square",
+       [](Real x) { return Wrap(SY_I64, Times(static_cast<Whole>(x), static_cast<Whole>(x))); },
        kExact},
       Integers(), Same);
   AddUnary(s, {"bitwise_not", [](Real x) { return x == 0; }, kExact}, {SY_BOOL}, Same);
@@ -320,7 +328,7 @@ void AddBinaries(Suite* s) {
   auto sum_scale = [](Real a, Real b) { return std::max(std::fabs(a), std::fabs(b)); };
   const Binary arithmetic[] = {
       {"add", [](Real a, Real b) { return a + b; }, [](Whole a, Whole b) { return a + b; }},
-      {"mul", [](Real a, Real b) { return a * b; }, [](Whole a, Whole b) { return a * b; }},
+      {"mul", [](Real a, Real b) { return a * b; }, Times},
       {"maximum", Max, nullptr, kExactValue},
       {"minimum", Min, nullptr, kExactValue},
   };
@@ -437,7 +445,7 @@ void AddPromotions(Suite* s) {
         // Each input is rounded to the common dtype first.
         const Real a = in[0][i], b = in[1][i];
         return IsFloat(out) ? RoundTo(out, a) * RoundTo(out, b)
-                            : Wrap(out, static_cast<Whole>(a) * static_cast<Whole>(b));
+                            : Wrap(out, Times(static_cast<Whole>(a), static_cast<Whole>(b)));
       })};
     };
     s->Add({"mul",
