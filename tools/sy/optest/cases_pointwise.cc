@@ -211,15 +211,6 @@ void AddElementary(Suite* s) {
        kExact},
       Integers(), Same);
   AddUnary(s, {"bitwise_not", [](Real x) { return -x - 1; }, kExact}, Integers(), Same);
-  AddUnary(s, {"square", [](Real x) { return x * x; }, Within(0.5)}, Floats(), Same);
-  // Squares of 64-bit integers are not exact in Real; wrapped they are, and wrap to every narrower
-  // dtype.
-  AddUnary(
-      s,
-      {"square",
-       [](Real x) { return Wrap(SY_I64, Times(static_cast<Whole>(x), static_cast<Whole>(x))); },
-       kExact},
-      Integers(), Same);
   AddUnary(s, {"bitwise_not", [](Real x) { return x == 0; }, kExact}, {SY_BOOL}, Same);
   AddUnary(s, {"copy", [](Real x) { return x; }, kExact}, All(), Same);
   AddUnary(s, {"contiguous", [](Real x) { return x; }, kExact}, All(), Same);
