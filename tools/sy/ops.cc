@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "command.h"
+#include "optest/array.h"
 #include "switchyard/sy_plugin.h"
 
 namespace sy::tool {
@@ -10,16 +11,6 @@ namespace {
 struct Options {
   std::string name, device, dtype = "f32";
 };
-
-SyDtype DtypeByName(const std::string& name) {
-  static const std::pair<const char*, SyDtype> kNames[] = {
-      {"f16", SY_F16}, {"bf16", SY_BF16}, {"f32", SY_F32},  {"f64", SY_F64}, {"i8", SY_I8},
-      {"i16", SY_I16}, {"i32", SY_I32},   {"i64", SY_I64},  {"u8", SY_U8},   {"u16", SY_U16},
-      {"u32", SY_U32}, {"u64", SY_U64},   {"bool", SY_BOOL}};
-  for (const auto& [n, d] : kNames)
-    if (name == n) return d;
-  return 0;
-}
 
 std::string Route(int32_t op, const SyDevice* device, SyDtype dtype) {
   char text[256];
@@ -49,7 +40,7 @@ std::string AttrText(const SyAttrSpec& a) {
 }
 
 int Ops(const Context& context, const Options& o) {
-  const SyDtype dtype = DtypeByName(o.dtype);
+  const SyDtype dtype = optest::DtypeByName(o.dtype);
   if (!dtype) return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
   const SyDevice* device = nullptr;
   if (!o.device.empty() && sy_device_find(o.device.c_str(), &device))

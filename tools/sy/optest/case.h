@@ -116,6 +116,10 @@ const std::vector<SyDtype>& IntegersAndBool();
 // f32 for integers and bool: the dtype of exp, mean-like and other floating results.
 inline SyDtype FloatOf(SyDtype dtype) { return IsFloat(dtype) ? dtype : SY_F32; }
 
+// Rules for the dtype of a result.
+inline SyDtype Same(SyDtype dtype) { return dtype; }
+inline SyDtype Bool(SyDtype) { return SY_BOOL; }
+
 inline Array Make(SyDtype dtype, const Shape& shape, const std::function<Real(const Shape&)>& at) {
   Array a(dtype, shape);
   size_t i = 0;

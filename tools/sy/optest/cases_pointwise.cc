@@ -77,9 +77,6 @@ void AddUnary(Suite* s, const Unary& u, const std::vector<SyDtype>& dtypes,
       {u.op, u.attrs, {{kLarge, Fill::kRange, u.low, u.high}}, reference, u.limit, dtypes, true});
 }
 
-SyDtype Same(SyDtype dtype) { return dtype; }
-SyDtype Bool(SyDtype) { return SY_BOOL; }
-
 void AddElementary(Suite* s) {
   using std::fabs;
   auto magnitude = [](Real x) { return fabs(x); };

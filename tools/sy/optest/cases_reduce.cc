@@ -125,8 +125,6 @@ struct Reduction {
   bool empty = true;  // a reduction of nothing has a value
 };
 
-SyDtype Same(SyDtype dtype) { return dtype; }
-SyDtype Bool(SyDtype) { return SY_BOOL; }
 SyDtype Long(SyDtype) { return SY_I64; }
 
 struct Over {
