@@ -142,8 +142,7 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        return {Call(OpOf<"relu_grad">(), {g.dy(), g.y()})};
      },
-     .saves = SaveY(),
-     .tolerance = Tolerance::kExact},
+     .saves = SaveY()},
     {.name = "relu_grad",
      .doc = "dy where y > 0, else 0: the gradient of relu from its result y.",
      .in_min = 2,
@@ -154,8 +153,7 @@ const OpSpec kRows[] = {
        return {g.wants(0) ? SumTo(Call(OpOf<"relu_grad">(), {g.dy(), g.x(1)}), g.shape(0)) : Val(),
                g.wants(1) ? SumTo(ZerosLike(g.dy()), g.shape(1)) : Val()};
      },
-     .saves = SaveX(1),
-     .tolerance = Tolerance::kExact},
+     .saves = SaveX(1)},
     {.name = "relu6",
      .doc = "min(max(x, 0), 6); NaN stays.",
      .dtypes = kNumberTypes,
@@ -163,8 +161,7 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        return {Where(g.y() > Val(0), Where(g.y() < Val(6), g.dy(), Val(0.0)), Val(0.0))};
      },
-     .saves = SaveY(),
-     .tolerance = Tolerance::kExact},
+     .saves = SaveY()},
     {.name = "selu",
      .doc = "Scaled elu (Klambauer et al. 2017).",
      .dtypes = kFloatTypes,

@@ -507,8 +507,7 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        AttrBlob attrs = AvgAttrs(OpOf<"avg_pool2d_grad">(), g.attrs, g.shape(0));
        return {Call(OpOf<"avg_pool2d_grad">(), {g.dy()}, &attrs)};
-     },
-     .tolerance = Tolerance::kSum},
+     }},
     {.name = "avg_pool2d_grad",
      .doc = "The gradient of avg_pool2d for an input of this shape.",
      .attrs = {IntsRequired("kernel"), Ints("stride", ""), Ints("padding", "0,0"),
@@ -520,8 +519,7 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        AttrBlob attrs = AvgAttrs(OpOf<"avg_pool2d">(), g.attrs, {});
        return {Call(OpOf<"avg_pool2d">(), {g.dy()}, &attrs)};
-     },
-     .tolerance = Tolerance::kSum},
+     }},
     {.name = "conv2d",
      .doc = "Cross-correlation of x [n, c, h, w] with weight [out, c / groups, kh, kw], plus bias "
             "[out].",
@@ -534,8 +532,7 @@ const OpSpec kRows[] = {
      .composite = Conv2d,
      .infer = Conv2dInfer,
      .grad = Conv2dGrad,
-     .saves = SaveX(0) | SaveX(1),
-     .tolerance = Tolerance::kSum},
+     .saves = SaveX(0) | SaveX(1)},
     {.name = "conv2d_grad_input",
      .doc = "The gradient of conv2d for its input of this shape, from dy and weight.",
      .in_min = 2,
@@ -551,8 +548,7 @@ const OpSpec kRows[] = {
        return {g.wants(0) ? Call(OpOf<"conv2d">(), {g.dy(), g.x(1)}, &conv) : Val(),
                g.wants(1) ? Call(OpOf<"conv2d_grad_weight">(), {g.dy(), g.x(0)}, &weight) : Val()};
      },
-     .saves = kSaveAllX,
-     .tolerance = Tolerance::kSum},
+     .saves = kSaveAllX},
     {.name = "conv2d_grad_weight",
      .doc = "The gradient of conv2d for its weight of this shape, from x and dy.",
      .in_min = 2,
@@ -568,8 +564,7 @@ const OpSpec kRows[] = {
        return {g.wants(0) ? Call(OpOf<"conv2d_grad_input">(), {g.x(1), g.dy()}, &input) : Val(),
                g.wants(1) ? Call(OpOf<"conv2d">(), {g.x(0), g.dy()}, &conv) : Val()};
      },
-     .saves = kSaveAllX,
-     .tolerance = Tolerance::kSum},
+     .saves = kSaveAllX},
     {.name = "max_pool2d",
      .doc = "Largest of each window of a plane, and its place in the plane (row * width + column); "
             "NaN wins, the first of equals.",
@@ -586,8 +581,7 @@ const OpSpec kRows[] = {
        attrs.Set("shape", g.shape(0));
        return {Call(OpOf<"max_pool2d_grad">(), {g.dy(), g.y(1)}, &attrs)};
      },
-     .saves = SaveY(1),
-     .tolerance = Tolerance::kExact},
+     .saves = SaveY(1)},
     {.name = "max_pool2d_grad",
      .doc = "dy put back at the places that max_pool2d found, for an input of this shape.",
      .in_min = 2,
@@ -603,8 +597,7 @@ const OpSpec kRows[] = {
        return {Reshape(Gather(Reshape(g.dy(), planes), 2, Reshape(g.x(1), flat)), g.shape(0)),
                Val()};
      },
-     .saves = SaveX(1),
-     .tolerance = Tolerance::kSum},
+     .saves = SaveX(1)},
 };
 
 }  // namespace

@@ -157,8 +157,7 @@ const OpSpec kRows[] = {
        a.Set(0, type, shape, 2);
        return absl::OkStatus();
      },
-     .grad = kNoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kNoGrad},
     {.name = "full",
      .doc = "Every element is the input, a number or a 0-d tensor.",
      .in_min = 1,
@@ -170,8 +169,7 @@ const OpSpec kRows[] = {
          return a.Error("the value has more than one element");
        return ShapeFromAttr(a, a.type(0));
      },
-     .grad = kNoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kNoGrad},
     {.name = "linspace",
      .doc = "steps numbers from start to end, both included; exact at both ends.",
      .in_min = 0,
@@ -221,7 +219,6 @@ const OpSpec kRows[] = {
        return IsInt(TypeOf(a.out[0].dtype)) ? absl::OkStatus() : a.Error("want an integer dtype");
      },
      .grad = kNoGrad,
-     .tolerance = Tolerance::kExact,
      .random = true},
     {.name = "random_bits",
      .doc = "Uniform 32- or 64-bit words (u32 or u64).",
@@ -236,7 +233,6 @@ const OpSpec kRows[] = {
        return t == SY_T_U32 || t == SY_T_U64 ? absl::OkStatus() : a.Error("want u32 or u64");
      },
      .grad = kNoGrad,
-     .tolerance = Tolerance::kExact,
      .random = true},
     {.name = "randperm",
      .doc = "A random permutation of 0 ... n - 1, by sorting 64-bit keys.",
@@ -263,8 +259,7 @@ const OpSpec kRows[] = {
        Vals sorted = CallMany(OpOf<"sort">(), in, 2);
        return {sorted[1]};
      },
-     .grad = kNoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kNoGrad},
     {.name = "uniform",
      .doc = "Uniform numbers in [low, high).",
      .in_min = 0,

@@ -155,8 +155,7 @@ const OpSpec kRows[] = {
        if (alpha != 1) product = product * Val(alpha);
        return {product + (beta == 1 ? a[0] : a[0] * Val(beta))};
      },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kSum},
+     .grad = kAutoGrad},
     {.name = "linear",
      .doc = "x @ weight^T + bias; weight [out, in] as in torch.",
      .in_min = 2,
@@ -173,8 +172,7 @@ const OpSpec kRows[] = {
        return {a.has(2) ? y + a[2] : y};
      },
      .grad = LinearGrad,
-     .saves = SaveX(0) | SaveX(1),
-     .tolerance = Tolerance::kSum},
+     .saves = SaveX(0) | SaveX(1)},
     {.name = "matmul",
      .doc = "Matrix product; batch axes broadcast. f16 and bf16 accumulate in f32, integers wrap.",
      .in_min = 2,
@@ -182,8 +180,7 @@ const OpSpec kRows[] = {
      .core = MatmulCore,
      .infer = MatmulInfer,
      .grad = MatmulGrad,
-     .saves = kSaveAllX,
-     .tolerance = Tolerance::kSum},
+     .saves = kSaveAllX},
 };
 
 }  // namespace

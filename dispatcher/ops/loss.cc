@@ -43,7 +43,7 @@ Val Kept(const Val& target, const Attrs& attrs) {
 
 // The result of a program over rows, or nothing where the device cannot run it.
 Val TryRow(const Op& op, const Program& program, const Attrs& attrs, std::span<SyTensor* const> in,
-          int channel) {
+           int channel) {
   auto made = CallRow(op, program, attrs, CurrentStream(in[0]->device), 0, in, channel);
   if (made.ok()) return Val(std::move(*made));
   if (made.status().code() != absl::StatusCode::kUnimplemented) ErrorScope::Fail(made.status());
@@ -192,8 +192,7 @@ const OpSpec kRows[] = {
        return {g.wants(0) ? SumTo(dx, g.shape(0)) : Val(),
                g.wants(1) ? SumTo(dt, g.shape(1)) : Val()};
      },
-     .saves = kSaveAllX,
-     .tolerance = Tolerance::kComposite},
+     .saves = kSaveAllX},
     {.name = "cross_entropy",
      .doc = "-log softmax(scores)[target], scores [n, classes, ...], targets [n, ...]; targets "
             "equal to ignore_index do not count.",
@@ -203,16 +202,14 @@ const OpSpec kRows[] = {
                Float("label_smoothing", 0)},
      .composite = CrossEntropy,
      .grad = CrossEntropyGrad,
-     .saves = kSaveAllX,
-     .tolerance = Tolerance::kComposite},
+     .saves = kSaveAllX},
     {.name = "l1_loss",
      .doc = "|a - b|.",
      .in_min = 2,
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean")},
      .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("abs", a[0] - a[1]))}; },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kComposite},
+     .grad = kAutoGrad},
     {.name = "mse_loss",
      .doc = "(a - b)^2.",
      .in_min = 2,
@@ -221,16 +218,14 @@ const OpSpec kRows[] = {
      .composite = [](const OpArgs& a) -> Vals {
        return {Reduced(a, Unary("square", a[0] - a[1]))};
      },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kComposite},
+     .grad = kAutoGrad},
     {.name = "nll_loss",
      .doc = "-log_p[target], log_p [n, classes, ...], targets [n, ...].",
      .in_min = 2,
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100)},
      .composite = NllLoss,
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kComposite},
+     .grad = kAutoGrad},
     {.name = "smooth_l1_loss",
      .doc = "0.5 d^2 / beta where |d| < beta, else |d| - beta / 2; d = a - b.",
      .in_min = 2,
@@ -242,8 +237,7 @@ const OpSpec kRows[] = {
        if (beta == 0) return {Reduced(a, d)};
        return {Reduced(a, Where(d < Val(beta), d * d * Val(0.5 / beta), d - Val(beta / 2)))};
      },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kComposite},
+     .grad = kAutoGrad},
 };
 
 }  // namespace

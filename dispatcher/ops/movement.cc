@@ -291,8 +291,7 @@ const OpSpec kRows[] = {
          start += size;
        }
        return result;
-     },
-     .tolerance = Tolerance::kExact},
+     }},
     {.name = "contiguous",
      .doc = "x itself where it is dense, else a dense copy.",
      .composite = [](const OpArgs& a) -> Vals {
@@ -301,14 +300,12 @@ const OpSpec kRows[] = {
        attrs.Set("shape", a[0].shape());
        return {Call(OpOf<"view">(), {a[0]}, &attrs)};
      },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kAutoGrad},
     {.name = "copy",
      .doc = "A new dense tensor with the elements of x.",
      .core = CopyCore,
      .infer = LikeInput,
-     .grad = [](G g) -> Grads { return {g.dy()}; },
-     .tolerance = Tolerance::kExact},
+     .grad = [](G g) -> Grads { return {g.dy()}; }},
     {.name = "diagonal_scatter",
      .doc = "x with source on the diagonal of axes dim1 and dim2.",
      .in_min = 2,
@@ -336,8 +333,7 @@ const OpSpec kRows[] = {
          dx = Call(OpOf<"diagonal_scatter">(),
                    {g.dy(), Zeros(g.shape(1), g.dy().type(), g.dy().get()->device)}, &scatter);
        return {dx, g.wants(1) ? Call(OpOf<"diagonal">(), {g.dy()}, &diagonal) : Val()};
-     },
-     .tolerance = Tolerance::kExact},
+     }},
     {.name = "one_hot",
      .doc =
          "on where the new last axis's index equals x, off elsewhere; f32 unless dtype says other.",
@@ -356,8 +352,7 @@ const OpSpec kRows[] = {
        const Val hit = EqualTo(Unsqueeze(CastTo(a[0], SY_T_I64), a[0].rank()), classes);
        return {CastTo(Where(hit, Val(a.attrs.Float("on")), Val(a.attrs.Float("off"))), type)};
      },
-     .grad = kNoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kNoGrad},
     {.name = "pad",
      .doc =
          "x with value around it: before and after for each axis, from the first; negative cuts.",
@@ -368,20 +363,17 @@ const OpSpec kRows[] = {
        std::vector<int64_t> back;
        for (int64_t p : g.attrs.List("pads")) back.push_back(-p);
        return {PadConstant(g.dy(), back, 0)};
-     },
-     .tolerance = Tolerance::kExact},
+     }},
     {.name = "repeat",
      .doc = "x repeated this many times along each axis.",
      .attrs = {IntsRequired("repeats")},
      .composite = Repeat,
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kAutoGrad},
     {.name = "roll",
      .doc = "Elements shifted along axes; what leaves at the end comes in at the start.",
      .attrs = {IntsRequired("shifts"), IntsRequired("dims")},
      .composite = Roll,
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kAutoGrad},
     {.name = "slice_scatter",
      .doc = "x with source in place of a slice of it.",
      .in_min = 2,
@@ -389,16 +381,14 @@ const OpSpec kRows[] = {
      .attrs = {Int("dim", 0), Int("start", 0), Int("end", 9.2e18), Int("step", 1)},
      .core = SliceScatterCore,
      .infer = SliceScatterInfer,
-     .grad = SliceScatterGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = SliceScatterGrad},
     {.name = "stack",
      .doc = "Tensors of one shape along a new axis.",
      .in_min = 1,
      .in_max = -1,
      .attrs = {Int("dim", 0)},
      .composite = Stack,
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kAutoGrad},
     {.name = "to_device",
      .doc = "x on another device.",
      .attrs = {TextAttr("device", "")},
@@ -408,20 +398,17 @@ const OpSpec kRows[] = {
        attrs.Set("device", std::string_view(g.x(0).get()->device->name));
        return {Call(OpOf<"to_device">(), {g.dy()}, &attrs)};
      },
-     .saves = SaveX(0),
-     .tolerance = Tolerance::kExact},
+     .saves = SaveX(0)},
     {.name = "tril",
      .doc = "The lower triangle of the last two axes up to the k-th diagonal, zeros above.",
      .attrs = {Int("k", 0)},
      .composite = [](const OpArgs& a) -> Vals { return Triangle(a, true); },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kAutoGrad},
     {.name = "triu",
      .doc = "The upper triangle of the last two axes from the k-th diagonal, zeros below.",
      .attrs = {Int("k", 0)},
      .composite = [](const OpArgs& a) -> Vals { return Triangle(a, false); },
-     .grad = kAutoGrad,
-     .tolerance = Tolerance::kExact},
+     .grad = kAutoGrad},
 };
 
 }  // namespace

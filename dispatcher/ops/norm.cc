@@ -235,8 +235,7 @@ const OpSpec kRows[] = {
      .composite = BatchNorm,
      .infer = BatchNormInfer,
      .grad = BatchNormGrad,
-     .saves = SaveX(0) | SaveX(1) | SaveX(3) | SaveX(4),
-     .tolerance = Tolerance::kComposite},
+     .saves = SaveX(0) | SaveX(1) | SaveX(3) | SaveX(4)},
     {.name = "layer_norm",
      .doc = "The last axes of x to mean 0 and variance 1, times weight plus bias (Ba et al. 2016). "
             "Also mean and 1 / sqrt(var + eps).",
@@ -250,8 +249,7 @@ const OpSpec kRows[] = {
      .composite = LayerNorm,
      .infer = LayerNormInfer,
      .grad = LayerNormGrad,
-     .saves = SaveX(0) | SaveX(1),
-     .tolerance = Tolerance::kComposite},
+     .saves = SaveX(0) | SaveX(1)},
     {.name = "log_softmax",
      .doc = "x - log(sum(exp(x))) along an axis.",
      .attrs = {Int("dim", -1)},
@@ -267,8 +265,7 @@ const OpSpec kRows[] = {
        if (g.shape(0).empty()) return {ZerosLike(g.dy())};
        return {g.dy() - Unary("exp", g.y()) * Sum(g.dy(), dims, true)};
      },
-     .saves = SaveY(),
-     .tolerance = Tolerance::kComposite},
+     .saves = SaveY()},
     {.name = "softmax",
      .doc = "exp(x - max(x)) / sum(exp(x - max(x))) along an axis.",
      .attrs = {Int("dim", -1)},
@@ -284,8 +281,7 @@ const OpSpec kRows[] = {
        if (g.shape(0).empty()) return {ZerosLike(g.dy())};
        return {g.y() * (g.dy() - Sum(g.dy() * g.y(), dims, true))};
      },
-     .saves = SaveY(),
-     .tolerance = Tolerance::kComposite},
+     .saves = SaveY()},
 };
 
 }  // namespace

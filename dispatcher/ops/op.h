@@ -200,8 +200,6 @@ struct ReduceDef {
   bool index_only = false;  // argmax: the index is the only output
 };
 
-enum class Tolerance { kExact, kRounded, kProgram, kSum, kComposite };
-
 struct OpSpec {
   const char* name = nullptr;
   int rev = 1;
@@ -225,9 +223,6 @@ struct OpSpec {
   InferFn infer = nullptr;  // needed but for pointwise, reduce and view ops
   GradFn grad = nullptr;    // never null: kNoGrad is written out
   uint32_t saves = kSaveNone;
-  // Tests: where inputs are drawn, how results are judged.
-  double low = -2, high = 2;
-  Tolerance tolerance = Tolerance::kProgram;
   bool random = false;  // takes seed and offset from the process's generator when not given
 };
 
