@@ -53,7 +53,7 @@ bool GetPluginOption(std::string_view name, std::string* value);
 // ---- host.cc: what a plugin is given
 
 void FillHost(PluginInstance* plugin);
-const SyApi* GetApi();  // abi/sy_abi.cc
+const SyApi* GetApi();  // abi/table.cc
 
 // ---- validate.cc: from the plugin's static tables to full-size copies
 
