@@ -209,6 +209,42 @@ typedef struct SyInstruction {  // frozen, 24 bytes
 } SyInstruction;
 SY_CHECK_FROZEN(SyInstruction, 24);
 
+// How many of a, b, c an instruction has; 1 for opcodes that this version does not know.
+static inline int32_t sy_operand_count(int32_t opcode) {
+  switch (opcode) {
+    case SY_OP_CONST:
+    case SY_OP_INPUT:
+    case SY_OP_INDEX:
+    case SY_OP_LINEAR:
+      return 0;
+    case SY_OP_FMA:
+    case SY_OP_SELECT:
+      return 3;
+    case SY_OP_ADD:
+    case SY_OP_SUB:
+    case SY_OP_MUL:
+    case SY_OP_DIV:
+    case SY_OP_MIN:
+    case SY_OP_MAX:
+    case SY_OP_REM:
+    case SY_OP_POW:
+    case SY_OP_ATAN2:
+    case SY_OP_EQ:
+    case SY_OP_NE:
+    case SY_OP_LT:
+    case SY_OP_LE:
+    case SY_OP_AND:
+    case SY_OP_OR:
+    case SY_OP_XOR:
+    case SY_OP_SHL:
+    case SY_OP_SHR:
+    case SY_OP_MULHI:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
 // Sized. Owned by the host; the same program has the same address for the life of the process, and
 // its code the same hash everywhere. `consts` belongs to the call: two calls of one program may
 // differ in it.

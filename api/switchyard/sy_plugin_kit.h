@@ -814,41 +814,6 @@ typedef struct SyKitProgram {
   SyKitValue few[SY_KIT_FEW * SY_KIT_TILE];
 } SyKitProgram;
 
-SY_KIT_FN int sy_kit_operands(int opcode) {
-  switch (opcode) {
-    case SY_OP_CONST:
-    case SY_OP_INPUT:
-    case SY_OP_INDEX:
-    case SY_OP_LINEAR:
-      return 0;
-    case SY_OP_FMA:
-    case SY_OP_SELECT:
-      return 3;
-    case SY_OP_ADD:
-    case SY_OP_SUB:
-    case SY_OP_MUL:
-    case SY_OP_DIV:
-    case SY_OP_MIN:
-    case SY_OP_MAX:
-    case SY_OP_REM:
-    case SY_OP_POW:
-    case SY_OP_ATAN2:
-    case SY_OP_EQ:
-    case SY_OP_NE:
-    case SY_OP_LT:
-    case SY_OP_LE:
-    case SY_OP_AND:
-    case SY_OP_OR:
-    case SY_OP_XOR:
-    case SY_OP_SHL:
-    case SY_OP_SHR:
-    case SY_OP_MULHI:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
 // Refuses a program that would read what is not there.
 SY_KIT_FN SyStatus sy_kit_program_check(const SyCall* call, int32_t rank) {
   const SyProgram* p = call->program;
@@ -857,7 +822,7 @@ SY_KIT_FN SyStatus sy_kit_program_check(const SyCall* call, int32_t rank) {
     return call->host->fail(SY_INVALID_ARGUMENT, "kit: no program of version 1");
   for (i = 0; i < p->instr_count; ++i) {
     const SyInstruction* x = &p->instr[i];
-    const int operands = sy_kit_operands(x->opcode);
+    const int operands = sy_operand_count(x->opcode);
     const uint32_t n = (uint32_t)i;
     int bad = x->type < SY_T_BOOL || x->type > SY_T_F64;
     if (operands > 0) bad |= x->a >= n;

@@ -4,41 +4,6 @@
 #include <utility>
 
 namespace sy::cpu {
-namespace {
-
-bool IsLeaf(int opcode) { return opcode >= SY_OP_CONST && opcode <= SY_OP_LINEAR; }
-
-int OperandCount(int opcode) {
-  switch (opcode) {
-    case SY_OP_FMA:
-    case SY_OP_SELECT:
-      return 3;
-    case SY_OP_ADD:
-    case SY_OP_SUB:
-    case SY_OP_MUL:
-    case SY_OP_DIV:
-    case SY_OP_MIN:
-    case SY_OP_MAX:
-    case SY_OP_REM:
-    case SY_OP_POW:
-    case SY_OP_ATAN2:
-    case SY_OP_EQ:
-    case SY_OP_NE:
-    case SY_OP_LT:
-    case SY_OP_LE:
-    case SY_OP_AND:
-    case SY_OP_OR:
-    case SY_OP_XOR:
-    case SY_OP_SHL:
-    case SY_OP_SHR:
-    case SY_OP_MULHI:
-      return 2;
-    default:
-      return IsLeaf(opcode) ? 0 : 1;
-  }
-}
-
-}  // namespace
 
 bool ValueGraph::Build(const SyProgram& program, Isa isa, std::string* out_reason) {
   source_ = &program;
@@ -73,7 +38,7 @@ bool ValueGraph::ReadOne(int i) {
   v.opcode = instr.opcode;
   v.type = instr.type;
   if (v.type < SY_T_BOOL || v.type > SY_T_F64) return Refuse("unknown type");
-  v.count = OperandCount(v.opcode);
+  v.count = sy_operand_count(v.opcode);
   const uint32_t operands[3] = {instr.a, instr.b, instr.c};
   for (int k = 0; k < v.count; ++k) {
     if (operands[k] >= static_cast<uint32_t>(i)) return Refuse("operand names a later value");
@@ -88,8 +53,7 @@ bool ValueGraph::ReadOne(int i) {
       kTypeBytes[source_->instr[operands[0]].type] != kTypeBytes[v.type]) {
     return Refuse("bitcast between widths");
   }
-  if (IsLeaf(v.opcode) && v.opcode == SY_OP_INPUT &&
-      instr.imm >= static_cast<uint64_t>(source_->input_count)) {
+  if (v.opcode == SY_OP_INPUT && instr.imm >= static_cast<uint64_t>(source_->input_count)) {
     return Refuse("input out of range");
   }
   return true;

@@ -83,41 +83,6 @@ Interned& Table() {
   return *table;
 }
 
-int OperandCount(int opcode) {
-  switch (opcode) {
-    case SY_OP_CONST:
-    case SY_OP_INPUT:
-    case SY_OP_INDEX:
-    case SY_OP_LINEAR:
-      return 0;
-    case SY_OP_FMA:
-    case SY_OP_SELECT:
-      return 3;
-    case SY_OP_ADD:
-    case SY_OP_SUB:
-    case SY_OP_MUL:
-    case SY_OP_DIV:
-    case SY_OP_MIN:
-    case SY_OP_MAX:
-    case SY_OP_REM:
-    case SY_OP_POW:
-    case SY_OP_ATAN2:
-    case SY_OP_EQ:
-    case SY_OP_NE:
-    case SY_OP_LT:
-    case SY_OP_LE:
-    case SY_OP_AND:
-    case SY_OP_OR:
-    case SY_OP_XOR:
-    case SY_OP_SHL:
-    case SY_OP_SHR:
-    case SY_OP_MULHI:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
 void Append(std::string* bytes, const void* data, size_t n) {
   bytes->append(static_cast<const char*>(data), n);
 }
@@ -137,7 +102,7 @@ const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_c
   for (size_t i = code_.size(); i-- > 0;) {
     if (!used[i]) continue;
     const SyInstruction& in = code_[i];
-    const int operands = OperandCount(in.opcode);
+    const int operands = sy_operand_count(in.opcode);
     if (operands > 0) used[in.a] = true;
     if (operands > 1) used[in.b] = true;
     if (operands > 2) used[in.c] = true;
@@ -148,7 +113,7 @@ const Program* ProgramBuilder::Finish(const std::vector<S>& outputs, int input_c
   for (size_t i = 0; i < code_.size(); ++i) {
     if (!used[i]) continue;
     SyInstruction in = code_[i];
-    const int operands = OperandCount(in.opcode);
+    const int operands = sy_operand_count(in.opcode);
     if (operands > 0) in.a = renamed[in.a];
     if (operands > 1) in.b = renamed[in.b];
     if (operands > 2) in.c = renamed[in.c];
