@@ -727,7 +727,11 @@ inline void Tensor::operator=(const Tensor& value) && {
 
 template <Number T>
 std::vector<T> Tensor::to_vector() const {
-  const Tensor x = to(dtype_of<T>());
+  // Converted on the CPU: the device may lack T, and a program reads f32 as double all the time.
+  const SyDevice* cpu = nullptr;
+  const bool convert = dtype() != dtype_of<T>() && sy_tensor_device(handle_);
+  const bool away = convert && sy_device_find("cpu", &cpu) == SY_OK;
+  const Tensor x = (away ? to(Device(cpu)) : *this).to(dtype_of<T>());
   const auto n = static_cast<size_t>(x.numel());
   if constexpr (std::is_same_v<T, bool>) {
     std::vector<uint8_t> bytes(n);
@@ -850,7 +854,7 @@ inline void PrintAxis(std::ostream& out, const std::vector<double>& values, cons
 inline std::ostream& operator<<(std::ostream& out, const Tensor& x) {
   if (!x.defined()) return out << "none";
   if (!sy_tensor_device(x.handle())) return out << x.describe();
-  detail::PrintAxis(out, x.detach().to(f64).to_vector<double>(), x.shape(), 0, 0, x.dtype());
+  detail::PrintAxis(out, x.detach().to_vector<double>(), x.shape(), 0, 0, x.dtype());
   return out << "  " << x.describe();
 }
 

@@ -190,14 +190,12 @@ absl::Status CopyElements(const SyTensor* from, SyTensor* to) {
     Coalesce(views, 2);
     absl::Status s = CallCore(kCopy, l);
     if (s.code() != absl::StatusCode::kUnimplemented) return s;
-    PluginInstance* p = to->device->plugin;
     if ((from->view.flags & SY_VIEW_CONTIGUOUS) && (to->view.flags & SY_VIEW_CONTIGUOUS)) {
       // Two storages: order both, then the plugin's own dense copy.
       std::vector<char> host(static_cast<size_t>(from->view.bytes));
       if (absl::Status r = ReadToHost(from, host.data()); !r.ok()) return r;
       return WriteFromHost(to, host.data());
     }
-    (void)p;
     return s;
   }
   std::vector<char> staging;
@@ -229,6 +227,7 @@ absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const
   if (GetOptions().fallback.load() == 0)
     return absl::UnimplementedError(
         absl::StrFormat("%s and SY_FALLBACK=error; move the inputs with x.to(\"cpu:0\")", reason));
+  if (absl::Status s = EnsureOpen(cpu); !s.ok()) return s;
   CountFallback(op.id, device, reason);
   std::vector<TensorRef> owned;
   std::vector<SyTensor*> in, results(static_cast<size_t>(run.out_count), nullptr);
@@ -237,7 +236,6 @@ absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const
     if (t && !t->IsNumber()) {
       auto copy = MakeTensor(cpu, t->view.type, t->view.shape, t->view.rank);
       if (!copy.ok()) return copy.status();
-      if (absl::Status s = EnsureOpen(cpu); !s.ok()) return s;
       if (absl::Status s = CopyElements(t, copy->get()); !s.ok()) return s;
       owned.push_back(std::move(*copy));
       t = owned.back().get();
@@ -259,6 +257,9 @@ absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const
       out[i] = run.out[i];
       continue;
     }
+    if (!(device->info.dtypes_storage & SY_T_BIT(made->view.type)))
+      return absl::UnimplementedError(absl::StrFormat("%s: %s cannot hold the result, %s", op.name,
+                                                      device->name, TypeName(made->view.type)));
     auto back = MakeTensor(device, made->view.type, made->view.shape, made->view.rank);
     if (!back.ok()) return back.status();
     if (absl::Status s = CopyElements(made, back->get()); !s.ok()) return s;

@@ -167,7 +167,7 @@ TEST_P(Fails, WhenUsed) {
   sy_option_set("fallback", "error");
   EXPECT_EQ(Use(c.name), c.code);
   const std::string text = sy_last_message();
-  sy_option_set("fallback", "on");
+  sy_option_set("fallback", "warn");
   ExpectOneLine(text);
   EXPECT_NE(text.find(Wanted(c)), std::string::npos)
       << "  text: " << text << "\n  want: " << Wanted(c);
