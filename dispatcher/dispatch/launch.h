@@ -67,12 +67,27 @@ absl::Status CallCore(Core core, Launch& l);
 // The constants of a program for one call: `in` has its numbers, `attrs` its attributes.
 void FillConsts(const Program& program, SyTensor* const* in, const Attrs& attrs, uint64_t* consts);
 
-// A program with ROW opcodes along axis `dim` of in[0]; the result is like in[0]. The other inputs
-// lack that axis, or all axes: they are the same in the whole row. UNIMPLEMENTED where the device
-// has no `row` for it.
-absl::StatusOr<TensorRef> CallRow(const Op& op, const Program& program, const Attrs& attrs,
-                                  SyStream* stream, uint32_t flags, std::span<SyTensor* const> in,
-                                  int64_t dim);
+// A core kernel called with a program of one's own. UNIMPLEMENTED where the device cannot run it.
+struct ProgramCall {
+  const Op& op;  // for error texts
+  const Program& program;
+  const Attrs& attrs;
+  uint32_t flags = 0;
+  SyStream* stream = nullptr;  // null: the thread's of the device
+
+  // Through `map`: inputs of one shape; the result is like in[0].
+  absl::StatusOr<TensorRef> Map(std::span<SyTensor* const> in) const;
+
+  // Through `row`, along axis `dim` of in[0]. The other inputs lack that axis or all axes, or have
+  // size 1 where they are the same in the whole row. Results have the shape of in[0], or one
+  // element for each row and not that axis.
+  enum class Rows { kWhole, kOneElement };
+  absl::Status Row(std::span<SyTensor* const> in, int64_t dim, Rows rows,
+                   std::span<TensorRef> out) const;
+
+ private:
+  void Begin(Launch* l, std::span<SyTensor* const> in, uint64_t* consts) const;
+};
 
 // What a core-lowered op sees: inputs, allocated outputs.
 struct CoreArgs {

@@ -508,7 +508,17 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
     std::memset(to->reserved, 0, sizeof to->reserved);
   };
   for (int i = 0; i < count; ++i) flatten(&views[i], tensors[i]->view);
-  flatten(&views[3], target->view);
+  // Field by field: a wide load of what MakeTensor has just stored in parts waits for the stores.
+  const SyView& made_view = target->view;
+  flatten(&views[3], v);
+  views[3].memory.handle = made_view.memory.handle;
+  views[3].memory.address = made_view.memory.address;
+  views[3].memory.host.bits = made_view.memory.host.bits;
+  views[3].offset = made_view.offset;
+  views[3].data.bits = made_view.data.bits;
+  views[3].dtype = made_view.dtype;
+  views[3].type = made_view.type;
+  views[3].bytes = made_view.bytes;
   uint64_t consts[Launch::kMaxConsts];
   if (entry->program->const_count)
     FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);

@@ -16,7 +16,17 @@
 namespace sy {
 namespace {
 
-absl::Status CheckCall(const Op& op, const SyRun& run) {
+// The commonest calls in a few tests. False decides nothing: CheckCall does.
+inline bool FitsPlainly(const Op& op, const SyRun& run) {
+  if (run.in_count < op.in_min || run.in_count > op.in_max || run.out_count != op.outs || !run.in ||
+      !run.out || run.rev)
+    return false;
+  for (int i = 0; i < run.in_count; ++i)
+    if (!run.in[i]) return false;
+  return true;
+}
+
+[[gnu::noinline]] absl::Status CheckCall(const Op& op, const SyRun& run) {
   if (run.in_count < op.in_min || (op.in_max >= 0 && run.in_count > op.in_max)) {
     const std::string want = op.in_max < 0            ? absl::StrCat("at least ", op.in_min)
                              : op.in_min == op.in_max ? absl::StrCat(op.in_min)
@@ -455,19 +465,19 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const Sy
   const int type = in[0]->view.type, rank = in[0]->view.rank;
   if (run.out[0] || rank == 0 || in[0]->view.count == 0)
     return absl::UnimplementedError(absl::StrCat(op.name, ": not a case for row"));
-  std::atomic<const Program*>& cell = MutableOpAt(op.id)->programs[type];
-  const Program* program = cell.load(std::memory_order_acquire);
-  if (!program) {
-    ProgramBuilder builder;
-    const int compute = ComputeType(type);
-    Formula formula(&builder, {builder.Cast(builder.Input(0, type), compute)}, &attrs, compute, 0);
-    program = builder.Finish({builder.Cast(op.spec->row(formula).values[0], type)}, 1,
-                             absl::StrCat(op.name, " row ", TypeName(type)));
-    cell.store(program, std::memory_order_release);
-  }
-  auto made = CallRow(op, *program, attrs, stream, run.flags, {in, 1}, attrs.Int("dim"));
-  if (!made.ok()) return made.status();
-  out[0] = made->Leak();
+  const Program& program =
+      Cached(&MutableOpAt(op.id)->programs[type], [&](ProgramBuilder& builder) {
+        const int compute = ComputeType(type);
+        Formula f(&builder, {builder.Cast(builder.Input(0, type), compute)}, &attrs, compute, 0);
+        return builder.Finish({builder.Cast(op.spec->row(f).values[0], type)}, 1,
+                              absl::StrCat(op.name, " row ", TypeName(type)));
+      });
+  TensorRef made;
+  if (absl::Status s = ProgramCall{op, program, attrs, run.flags, stream}.Row(
+          {in, 1}, attrs.Int("dim"), ProgramCall::Rows::kWhole, {&made, 1});
+      !s.ok())
+    return s;
+  out[0] = made.Leak();
   return absl::OkStatus();
 }
 
@@ -594,36 +604,20 @@ class GradOff {
   return RunFallback(op, with_attrs, *device, why, out);
 }
 
-}  // namespace
-
-absl::Status Run(const SyRun& run) {
-  const Op* op = OpAt(run.op);
-  if (!op) [[unlikely]]
-    return absl::InvalidArgumentError(
-        absl::StrFormat("sy_run: no op with number %d; use sy_op_find()", run.op));
-  if (absl::Status s = CheckCall(*op, run); !s.ok()) [[unlikely]]
-    return s;
-  const void* attrs = op->defaults.get();
-  std::optional<AttrBlob> blob;
-  if (run.attrs || op->has_required || IsRandom(*op)) {
-    absl::StatusOr<const void*> complete = CompleteAttrs(*op, run, &blob);
-    if (!complete.ok()) [[unlikely]]
-      return complete.status();
-    attrs = *complete;
-    if (IsRandom(*op)) [[unlikely]]
-      if (absl::Status s = ResolveRandom(*op, run, &*blob); !s.ok()) return s;
-  }
+// A call whose attributes are complete.
+[[gnu::always_inline]] inline absl::Status RunWith(const Op& op, const void* attrs,
+                                                   const SyRun& run) {
   Count(kCounterOps);
 
   // Autograd looks before (what may be written in place) and after (what is recorded).
   const bool wants_grad =
-      Thread().grad_mode && op->differentiable && AnyTracked(run.in, run.in_count);
+      Thread().grad_mode && op.differentiable && AnyTracked(run.in, run.in_count);
   bool touches_tape =
       false;  // a given output has a place on it, or is a number, which is refused there
   for (int i = 0; i < run.out_count; ++i)
     if (const SyTensor* t = run.out[i]) touches_tape |= t->meta || t->IsNumber();
   if (wants_grad || touches_tape)
-    if (absl::Status s = CheckBefore(*op, run, wants_grad); !s.ok()) return s;
+    if (absl::Status s = CheckBefore(op, run, wants_grad); !s.ok()) return s;
 
   SyTensor* results_inline[8] = {};
   std::unique_ptr<SyTensor*[]> results_heap;
@@ -632,30 +626,53 @@ absl::Status Run(const SyRun& run) {
     results_heap.reset(new SyTensor*[static_cast<size_t>(run.out_count)]());
     results = results_heap.get();
   }
-  const bool through_parts = op->spec && op->spec->grad == kAutoGrad;
+  const bool through_parts = op.spec && op.spec->grad == kAutoGrad;
   absl::Status status;
   if (wants_grad && !through_parts) {
     GradOff off;
-    status = Forward(*op, attrs, run, results);
-  } else if (wants_grad && op->spec->composite) {
-    status = RunParts(*op, attrs, run, results);
+    status = Forward(op, attrs, run, results);
+  } else if (wants_grad && op.spec->composite) {
+    status = RunParts(op, attrs, run, results);
   } else {
-    status = Forward(*op, attrs, run, results);
+    status = Forward(op, attrs, run, results);
   }
   if (!status.ok()) [[unlikely]] {
     if (status.code() == absl::StatusCode::kUnimplemented)
-      status = FallBack(*op, attrs, run, status, results);
+      status = FallBack(op, attrs, run, status, results);
     if (!status.ok()) return status;
   }
   for (int i = 0; i < run.out_count; ++i)
-    if (run.out[i]) run.out[i]->storage->BumpVersion(op->id);
+    if (run.out[i]) run.out[i]->storage->BumpVersion(op.id);
   if (wants_grad && !through_parts) {
-    Record(*op, attrs, run, results);
+    Record(op, attrs, run, results);
   } else if (touches_tape) {
     NoteWritten(run);
   }
   for (int i = 0; i < run.out_count; ++i) run.out[i] = results[i];
   return absl::OkStatus();
+}
+
+// A frame of its own, so that calls without attributes need not make room for the blob.
+[[gnu::noinline]] absl::Status RunCompleted(const Op& op, const SyRun& run) {
+  std::optional<AttrBlob> blob;
+  absl::StatusOr<const void*> attrs = CompleteAttrs(op, run, &blob);
+  if (!attrs.ok()) return attrs.status();
+  if (IsRandom(op))
+    if (absl::Status s = ResolveRandom(op, run, &*blob); !s.ok()) return s;
+  return RunWith(op, *attrs, run);
+}
+
+}  // namespace
+
+absl::Status Run(const SyRun& run) {
+  const Op* op = OpAt(run.op);
+  if (!op) [[unlikely]]
+    return absl::InvalidArgumentError(
+        absl::StrFormat("sy_run: no op with number %d; use sy_op_find()", run.op));
+  if (!FitsPlainly(*op, run))
+    if (absl::Status s = CheckCall(*op, run); !s.ok()) return s;
+  if (run.attrs || op->has_required || IsRandom(*op)) return RunCompleted(*op, run);
+  return RunWith(*op, op->defaults.get(), run);
 }
 
 }  // namespace sy

@@ -13,7 +13,7 @@ S SigmoidOf(S x) {
 }
 S SoftplusOf(S x) { return Max(x, S(0)) + Log1p(Exp(-Abs(x))); }
 
-Val SigmoidVal(const Val& x) { return Unary("sigmoid", x); }
+Val SigmoidVal(const Val& x) { return Unary<"sigmoid">(x); }
 
 const OpSpec kRows[] = {
     {.name = "dropout",
@@ -50,7 +50,7 @@ const OpSpec kRows[] = {
      },
      .grad = [](G g) -> Grads {
        const Val a(g.attrs.Float("alpha"));
-       return {Where(g.x(0) > Val(0), g.dy(), g.dy() * a * Unary("exp", g.x(0)))};
+       return {Where(g.x(0) > Val(0), g.dy(), g.dy() * a * Unary<"exp">(g.x(0)))};
      },
      .saves = SaveX(0)},
     {.name = "gelu",
@@ -70,12 +70,12 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        const Val x = g.x(0);
        if (g.attrs.Text("approximate") == "tanh") {
-         const Val t = Unary("tanh", (x + x * x * x * Val(0.044715)) * Val(0.7978845608028654));
+         const Val t = Unary<"tanh">((x + x * x * x * Val(0.044715)) * Val(0.7978845608028654));
          const Val inner = (Val(1) + x * x * Val(3 * 0.044715)) * Val(0.7978845608028654);
          return {g.dy() * ((t + Val(1)) * Val(0.5) + x * Val(0.5) * (Val(1) - t * t) * inner)};
        }
-       const Val phi = Unary("erfc", x * Val(-0.7071067811865476)) * Val(0.5);
-       return {g.dy() * (phi + x * Val(0.3989422804014327) * Unary("exp", x * x * Val(-0.5)))};
+       const Val phi = Unary<"erfc">(x * Val(-0.7071067811865476)) * Val(0.5);
+       return {g.dy() * (phi + x * Val(0.3989422804014327) * Unary<"exp">(x * x * Val(-0.5)))};
      },
      .saves = SaveX(0)},
     {.name = "hardsigmoid",
@@ -119,7 +119,7 @@ const OpSpec kRows[] = {
      .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] * Tanh(SoftplusOf(x[0])); },
      .grad = [](G g) -> Grads {
-       const Val x = g.x(0), t = Unary("tanh", Unary("softplus", x));
+       const Val x = g.x(0), t = Unary<"tanh">(Unary<"softplus">(x));
        return {g.dy() * (t + x * SigmoidVal(x) * (Val(1) - t * t))};
      },
      .saves = SaveX(0)},
@@ -170,7 +170,7 @@ const OpSpec kRows[] = {
      },
      .grad = [](G g) -> Grads {
        return {Where(g.x(0) > Val(0), g.dy() * Val(1.0507009873554805),
-                     g.dy() * Val(1.7580993408473766) * Unary("exp", g.x(0)))};
+                     g.dy() * Val(1.7580993408473766) * Unary<"exp">(g.x(0)))};
      },
      .saves = SaveX(0)},
     {.name = "sigmoid",
@@ -199,7 +199,7 @@ const OpSpec kRows[] = {
      .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] / (1 + Abs(x[0])); },
      .grad = [](G g) -> Grads {
-       const Val d = Unary("abs", g.x(0)) + Val(1);
+       const Val d = Unary<"abs">(g.x(0)) + Val(1);
        return {g.dy() / (d * d)};
      },
      .saves = SaveX(0)},

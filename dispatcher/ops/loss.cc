@@ -10,6 +10,12 @@ namespace {
 
 using G = const GradArgs&;
 
+// A label below 0 must not count from the end, as an index does: this is out of range anywhere.
+constexpr int64_t kNoClass = -(int64_t{1} << 62);
+
+// The axis of the classes.
+int ChannelOf(int rank) { return rank == 1 ? 0 : 1; }
+
 Val Reduced(const OpArgs& a, const Val& loss) {
   const auto how = a.attrs.Text("reduction");
   if (how == "none") return loss;
@@ -26,7 +32,7 @@ bool CheckClasses(const OpArgs& a) {
   const Val &x = a[0], &t = a[1];
   bool fits = x.rank() >= 1 && IsFloat(x.type()) &&
               (t.type() == SY_T_I64 || t.type() == SY_T_I32) && t.rank() == x.rank() - 1;
-  const int channel = x.rank() == 1 ? 0 : 1;
+  const int channel = ChannelOf(x.rank());
   for (int d = 0, e = 0; fits && d < x.rank(); ++d)
     if (d != channel) fits = x.size(d) == t.size(e++);
   if (!fits)
@@ -41,35 +47,20 @@ Val Kept(const Val& target, const Attrs& attrs) {
   return Call(OpOf<"ne">(), {target, Val(static_cast<int>(attrs.Int("ignore_index")))});
 }
 
-// The result of a program over rows, or nothing where the device cannot run it.
-Val TryRow(const Op& op, const Program& program, const Attrs& attrs, std::span<SyTensor* const> in,
-           int channel) {
-  auto made = CallRow(op, program, attrs, CurrentStream(in[0]->device), 0, in, channel);
-  if (made.ok()) return Val(std::move(*made));
-  if (made.status().code() != absl::StatusCode::kUnimplemented) ErrorScope::Fail(made.status());
-  return Val();
+bool HasRow(const SyDevice* device) {
+  return !device->kernels.load(std::memory_order_acquire)->core[kRow].empty();
 }
 
-// -log softmax along the channel.
-Val NegativeLogSoftmax(const OpArgs& a, int channel) {
-  const Val& x = a[0];
-  if (x.view().count) {
-    static std::atomic<const Program*> programs[16];  // by type
-    const Program* program = programs[x.type()].load(std::memory_order_acquire);
-    if (!program) {
-      ProgramBuilder builder;
-      const S score = builder.Cast(builder.Input(0, x.type()), ComputeType(x.type()));
-      const S shifted = score - RowMax(score), y = Log(RowSum(Exp(shifted))) - shifted;
-      program = builder.Finish({builder.Cast(y, x.type())}, 1, "negative log_softmax");
-      programs[x.type()].store(program, std::memory_order_release);
-    }
-    SyTensor* in[] = {x.get()};
-    if (Val y = TryRow(a.op, *program, a.attrs, in, channel)) return y;
-  }
-  AttrBlob along(&OpOf<"log_softmax">());
-  along.Set("dim", channel);
-  return -Call(OpOf<"log_softmax">(), {x}, &along);
+// The results of a program over rows; false where the device cannot run it, or where it failed.
+bool TryRow(const ProgramCall& call, std::initializer_list<SyTensor*> in, int64_t dim,
+            ProgramCall::Rows rows, std::span<TensorRef> out) {
+  absl::Status s = call.Row({in.begin(), in.size()}, dim, rows, out);
+  if (!s.ok() && s.code() != absl::StatusCode::kUnimplemented) ErrorScope::Fail(s);
+  return s.ok();
 }
+
+// Whether the target, input i of the program, counts.
+S Counts(const Formula& f, int i) { return Ne(f[i], f.attr("ignore_index", SY_T_I64)); }
 
 // The entry of nll that the target names, 0 where the target is ignored, with the channel axis kept
 // at size 1; and, with that axis too, which targets count.
@@ -79,7 +70,8 @@ struct Picked {
 Picked Pick(const OpArgs& a, const Val& nll, int channel) {
   const Val target = Unsqueeze(a[1], channel);
   const Val kept = Kept(target, a.attrs);
-  const Val safe = CastTo(Where(kept, target, Val(0)), SY_T_I64);
+  const Val label = Where(target < Val(0), Val(MakeNumber(kNoClass)), CastTo(target, SY_T_I64));
+  const Val safe = Where(kept, label, Val(0));
   return {Where(kept, Gather(nll, channel, safe), Val(0.0)), kept};
 }
 
@@ -93,16 +85,79 @@ Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
 
 Vals NllLoss(const OpArgs& a) {
   if (!CheckClasses(a)) return {Val()};
-  const int channel = a[0].rank() == 1 ? 0 : 1;
+  const int channel = ChannelOf(a[0].rank());
   Picked p = Pick(a, a[0], channel);
   p.loss = Val(0.0) - p.loss;
   return Reduced(a, p, channel);
 }
 
+// In four kernel calls: the index to pick each row's score by, that score, what the scores of the
+// row add up to, and the loss. Empty where the device has no `row` for it.
+Val CrossEntropyRows(const OpArgs& a, int channel) {
+  const Val &x = a[0], &target = a[1];
+  const auto how = a.attrs.Text("reduction");
+  const bool mean = how == "mean";
+  if (!x.view().count || !HasRow(x.get()->device) || !(mean || how == "sum") ||
+      a.attrs.Float("label_smoothing") != 0)
+    return Val();
+  const int type = x.type(), compute = ComputeType(type), target_type = target.type();
+  const bool wide = target_type == SY_T_I64;
+  static std::atomic<const Program*> index_cell[2], row_cell[16], loss_cell[2][2][16];
+
+  const Program& index_program = Cached(&index_cell[wide], [&](ProgramBuilder& builder) {
+    const Formula f(&builder, {builder.Cast(builder.Input(0, target_type), SY_T_I64)}, &a.attrs,
+                    SY_T_I64, 0);
+    const S label = Select(f[0] < 0, f.Const(static_cast<double>(kNoClass)), f[0]);
+    return builder.Finish({Select(Counts(f, 0), label, f.Const(0))}, 1, "cross_entropy index");
+  });
+  SyTensor* targets[] = {target.get()};
+  auto index = ProgramCall{a.op, index_program, a.attrs}.Map(targets);
+  if (!index.ok()) {
+    ErrorScope::Fail(index.status());
+    return Val();
+  }
+  const Val picked = Gather(x, channel, Unsqueeze(Val(std::move(*index)), channel));
+  if (!picked) return Val();
+
+  // Two results, not their sum: beside a large score the logarithm would lose its digits.
+  const Program& row_program = Cached(&row_cell[type], [&](ProgramBuilder& builder) {
+    const S score = builder.Cast(builder.Input(0, type), compute), top = RowMax(score);
+    return builder.Finish({top, Log(RowSum(Exp(score - top)))}, 1, "cross_entropy rows");
+  });
+  TensorRef rows[2];
+  if (!TryRow({a.op, row_program, a.attrs}, {x.get()}, channel, ProgramCall::Rows::kOneElement,
+              rows))
+    return Val();
+
+  // In the compute type: the sum may leave f16's range.
+  const Program& loss_program = Cached(&loss_cell[mean][wide][type], [&](ProgramBuilder& builder) {
+    const Formula f(&builder,
+                    {builder.Input(0, compute), builder.Input(1, compute),
+                     builder.Cast(builder.Input(2, type), compute),
+                     builder.Cast(builder.Input(3, target_type), SY_T_I64)},
+                    &a.attrs, compute, 0);
+    const S total = RowSum(Select(Counts(f, 3), f[1] - (f[2] - f[0]), f.Const(0)));
+    const S count = RowSum(Select(Counts(f, 3), f.Const(1), f.Const(0)));
+    return builder.Finish({builder.Cast(mean ? total / count : total, type)}, 4,
+                          "cross_entropy loss");
+  });
+  const Val in[] = {Flattened(Val(std::move(rows[0]))), Flattened(Val(std::move(rows[1]))),
+                    Flattened(Squeeze(picked, channel)), Flattened(target)};
+  TensorRef loss;
+  if (!in[0] || !in[1] || !in[2] || !in[3] ||
+      !TryRow({a.op, loss_program, a.attrs}, {in[0].get(), in[1].get(), in[2].get(), in[3].get()},
+              0, ProgramCall::Rows::kOneElement, {&loss, 1}))
+    return Val();
+  return Val(std::move(loss));
+}
+
 Vals CrossEntropy(const OpArgs& a) {
   if (!CheckClasses(a)) return {Val()};
-  const int channel = a[0].rank() == 1 ? 0 : 1;
-  const Val nll = NegativeLogSoftmax(a, channel);
+  const int channel = ChannelOf(a[0].rank());
+  if (Val loss = CrossEntropyRows(a, channel)) return {std::move(loss)};
+  AttrBlob along(&OpOf<"log_softmax">());
+  along.Set("dim", channel);
+  const Val nll = -Call(OpOf<"log_softmax">(), {a[0]}, &along);
   if (!nll) return {Val()};
   Picked p = Pick(a, nll, channel);
   if (const double e = a.attrs.Float("label_smoothing"); e != 0) {
@@ -112,42 +167,61 @@ Vals CrossEntropy(const OpArgs& a) {
   return Reduced(a, p, channel);
 }
 
-// (softmax - target) * g as one program over rows. Empty where the device has no `row`, and where
-// the formula in ops is wanted: with smoothing, or to be differentiated again.
+// (softmax - target) * g as one program over rows, and one for g. Empty where the device has no
+// `row`, and where the formula in ops is wanted: with smoothing, or to be differentiated again.
 Val CrossEntropyGradRow(G g, int channel) {
   const Val &x = g.x(0), &target = g.x(1);
-  if (!x || !target || x.view().count == 0 || Thread().grad_mode ||
+  if (!x || !target || x.view().count == 0 || Thread().grad_mode || !HasRow(x.get()->device) ||
       g.attrs.Float("label_smoothing") != 0)
     return Val();
+  const int rank = x.rank(), type = x.type(), compute = ComputeType(type);
+  const int target_type = target.type();
+  const bool wide = target_type == SY_T_I64;
+  static std::atomic<const Program*> scale_cell[2][16];
+  static std::atomic<const Program*> cell[2][16][SY_MAX_RANK + 1];
+
   Val scale = g.dy();
-  if (g.attrs.Text("reduction") == "mean") scale = scale / SumAll(Kept(target, g.attrs));
-  scale = CastTo(scale, x.type());
+  if (g.attrs.Text("reduction") == "mean") {
+    const Program& program = Cached(&scale_cell[wide][type], [&](ProgramBuilder& builder) {
+      const Formula f(&builder,
+                      {builder.Cast(builder.Input(0, target_type), SY_T_I64),
+                       builder.Cast(builder.Input(1, type), compute)},
+                      &g.attrs, compute, 0);
+      const S counts = RowSum(Select(Counts(f, 0), f.Const(1), f.Const(0)));
+      return builder.Finish({f[1] / counts}, 2, "cross_entropy scale");
+    });
+    const Val targets = Flattened(target);
+    TensorRef result;
+    if (!targets || !scale ||
+        !TryRow({g.op, program, g.attrs}, {targets.get(), scale.get()}, 0,
+                ProgramCall::Rows::kOneElement, {&result, 1}))
+      return Val();
+    scale = Val(std::move(result));
+  } else {
+    scale = CastTo(scale, compute);
+  }
   if (!scale) return Val();
-  const int rank = x.rank(), compute = ComputeType(x.type());
-  static std::atomic<const Program*> programs[16][SY_MAX_RANK + 1]
-                                             [2];  // by type of scores, rank, type of targets
-  std::atomic<const Program*>& cell = programs[x.type()][rank][target.type() == SY_T_I64];
-  const Program* program = cell.load(std::memory_order_acquire);
-  if (!program) {
-    ProgramBuilder builder;
-    const Formula f(&builder,
-                    {builder.Cast(builder.Input(0, x.type()), compute),
-                     builder.Cast(builder.Input(1, target.type()), SY_T_I64),
-                     builder.Cast(builder.Input(2, x.type()), compute)},
-                    &g.attrs, compute, 0);
+  const Program& program = Cached(&cell[wide][type][rank], [&](ProgramBuilder& builder) {
+    const Formula f(
+        &builder,
+        {builder.Cast(builder.Input(0, type), compute),
+         builder.Cast(builder.Input(1, target_type), SY_T_I64), builder.Input(2, compute)},
+        &g.attrs, compute, 0);
     const S e = Exp(f[0] - RowMax(f[0])), hit = Eq(f[1], f.Index(rank - 1));
     const S d = (e / RowSum(e) - Select(hit, f.Const(1), f.Const(0))) * f[2];
-    const S result = Select(Eq(f[1], f.attr("ignore_index", SY_T_I64)), f.Const(0), d);
-    program = builder.Finish({builder.Cast(result, x.type())}, 3, "cross_entropy gradient");
-    cell.store(program, std::memory_order_release);
-  }
-  SyTensor* in[] = {x.get(), target.get(), scale.get()};
-  return TryRow(g.op, *program, g.attrs, in, channel);
+    return builder.Finish({builder.Cast(Select(Counts(f, 1), d, f.Const(0)), type)}, 3,
+                          "cross_entropy gradient");
+  });
+  TensorRef result;
+  if (!TryRow({g.op, program, g.attrs}, {x.get(), target.get(), scale.get()}, channel,
+              ProgramCall::Rows::kWhole, {&result, 1}))
+    return Val();
+  return Val(std::move(result));
 }
 
 // Differentiable again through softmax.
 Grads CrossEntropyGrad(G g) {
-  const int channel = g.shape(0).size() == 1 ? 0 : 1;
+  const int channel = ChannelOf(static_cast<int>(g.shape(0).size()));
   if (const Val d = CrossEntropyGradRow(g, channel)) return {d, Val()};
   AttrBlob along(&OpOf<"softmax">());
   along.Set("dim", channel);
@@ -177,13 +251,13 @@ const OpSpec kRows[] = {
      .attrs = {TextAttr("reduction", "mean")},
      .dtypes = kFloatTypes,
      .composite = [](const OpArgs& a) -> Vals {
-       return {Reduced(a, Unary("relu", a[0]) - a[0] * a[1] +
-                              Unary("log1p", Unary("exp", -Unary("abs", a[0]))))};
+       return {Reduced(a, Unary<"relu">(a[0]) - a[0] * a[1] +
+                              Unary<"log1p">(Unary<"exp">(-Unary<"abs">(a[0]))))};
      },
      .grad = [](G g) -> Grads {
        const auto how = g.attrs.Text("reduction");
        const Val x = g.x(0), t = g.x(1);
-       Val dx = (Unary("sigmoid", x) - t) * g.dy(), dt = -x * g.dy();
+       Val dx = (Unary<"sigmoid">(x) - t) * g.dy(), dt = -x * g.dy();
        if (how == "mean" && dx) {
          const Val n(static_cast<double>(dx.view().count));
          dx = dx / n;
@@ -208,7 +282,7 @@ const OpSpec kRows[] = {
      .in_min = 2,
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean")},
-     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary("abs", a[0] - a[1]))}; },
+     .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary<"abs">(a[0] - a[1]))}; },
      .grad = kAutoGrad},
     {.name = "mse_loss",
      .doc = "(a - b)^2.",
@@ -216,7 +290,7 @@ const OpSpec kRows[] = {
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean")},
      .composite = [](const OpArgs& a) -> Vals {
-       return {Reduced(a, Unary("square", a[0] - a[1]))};
+       return {Reduced(a, Unary<"square">(a[0] - a[1]))};
      },
      .grad = kAutoGrad},
     {.name = "nll_loss",
@@ -232,7 +306,7 @@ const OpSpec kRows[] = {
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean"), Float("beta", 1)},
      .composite = [](const OpArgs& a) -> Vals {
-       const Val d = Unary("abs", a[0] - a[1]);
+       const Val d = Unary<"abs">(a[0] - a[1]);
        const double beta = a.attrs.Float("beta");
        if (beta == 0) return {Reduced(a, d)};
        return {Reduced(a, Where(d < Val(beta), d * d * Val(0.5 / beta), d - Val(beta / 2)))};

@@ -39,7 +39,7 @@ Vals Softmax(const OpArgs& a) {
   if (a[0].view().count == 0) return {Call(OpOf<"copy">(), {a[0]})};
   if (a[0].rank() == 0) return {a[0] - a[0] + Val(1)};
   const Val x = Widened(a[0]);
-  const Val e = Unary("exp", x - Amax(x, dims, true));
+  const Val e = Unary<"exp">(x - Amax(x, dims, true));
   return {CastTo(e / Sum(e, dims, true), a[0].type())};
 }
 
@@ -50,7 +50,7 @@ Vals LogSoftmax(const OpArgs& a) {
   if (a[0].rank() == 0) return {a[0] - a[0]};
   const Val x = Widened(a[0]);
   const Val shifted = x - Amax(x, dims, true);
-  return {CastTo(shifted - Unary("log", Sum(Unary("exp", shifted), dims, true)), a[0].type())};
+  return {CastTo(shifted - Unary<"log">(Sum(Unary<"exp">(shifted), dims, true)), a[0].type())};
 }
 
 // Mean and 1 / sqrt(var + eps) over the axes, kept, in the compute type.
@@ -62,7 +62,7 @@ Stats StatsOf(const Val& x, Dims dims, double eps) {
   s.mean = Mean(x, dims, true);
   s.centered = x - s.mean;
   s.var = Mean(s.centered * s.centered, dims, true);
-  s.rstd = Unary("rsqrt", s.var + Val(eps));
+  s.rstd = Unary<"rsqrt">(s.var + Val(eps));
   return s;
 }
 
@@ -188,7 +188,7 @@ Vals BatchNorm(const OpArgs& a) {
     var = Widened(a[4]);
     centered = x - Channel(mean, rank);
   }
-  Val scale = Unary("rsqrt", var + Val(a.attrs.Float("eps")));
+  Val scale = Unary<"rsqrt">(var + Val(a.attrs.Float("eps")));
   if (a.has(1)) scale = scale * Widened(a[1]);
   Val y = centered * Channel(scale, rank);
   if (a.has(2)) y = y + Channel(a[2], rank);
@@ -207,7 +207,7 @@ Grads BatchNormGrad(G g) {
     rstd = s.rstd;
     hat = s.centered * rstd;
   } else {
-    rstd = Channel(Unary("rsqrt", Widened(g.x(4)) + Val(g.attrs.Float("eps"))), rank);
+    rstd = Channel(Unary<"rsqrt">(Widened(g.x(4)) + Val(g.attrs.Float("eps"))), rank);
     hat = (x - Channel(g.x(3), rank)) * rstd;
   }
   if (g.wants(0)) {
@@ -263,7 +263,7 @@ const OpSpec kRows[] = {
      .grad = [](G g) -> Grads {
        const int64_t dims[] = {g.attrs.Int("dim")};
        if (g.shape(0).empty()) return {ZerosLike(g.dy())};
-       return {g.dy() - Unary("exp", g.y()) * Sum(g.dy(), dims, true)};
+       return {g.dy() - Unary<"exp">(g.y()) * Sum(g.dy(), dims, true)};
      },
      .saves = SaveY()},
     {.name = "softmax",

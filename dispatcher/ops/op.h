@@ -284,6 +284,11 @@ const Op& OpOf() {
   static const Op* op = FindOp(name.text);
   return *op;
 }
+// Unary<"exp">(x)
+template <OpName name>
+Val Unary(const Val& a) {
+  return Call(OpOf<name>(), {a});
+}
 
 // All rows of the table, by family.
 std::span<const OpSpec> PointwiseRows();

@@ -23,14 +23,14 @@ const OpSpec kRows[] = {
      .doc = "|x|; of the smallest integer, itself.",
      .dtypes = kNumberTypes,
      .formula = [](X x) -> Results { return Abs(x[0]); },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("sign", g.x(0))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"sign">(g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "acos",
      .doc = "Inverse cosine, in radians.",
      .dtypes = kAllTypes,
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Acos(x[0]); },
-     .grad = [](G g) -> Grads { return {-g.dy() * Unary("rsqrt", Val(1) - g.x(0) * g.x(0))}; },
+     .grad = [](G g) -> Grads { return {-g.dy() * Unary<"rsqrt">(Val(1) - g.x(0) * g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "acosh",
      .doc = "Inverse hyperbolic cosine.",
@@ -39,7 +39,7 @@ const OpSpec kRows[] = {
        S t = x[0] - 1;  // log1p keeps the digits near 1
        return Select(x[0] > kLarge, Log(x[0]) + kLn2, Log1p(t + Sqrt(t) * Sqrt(t + 2)));
      },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("rsqrt", g.x(0) * g.x(0) - Val(1))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"rsqrt">(g.x(0) * g.x(0) - Val(1))}; },
      .saves = SaveX(0)},
     {.name = "add",
      .doc = "a + b. Integers wrap; bools: or.",
@@ -68,7 +68,7 @@ const OpSpec kRows[] = {
      .doc = "Inverse sine, in radians.",
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Asin(x[0]); },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("rsqrt", Val(1) - g.x(0) * g.x(0))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"rsqrt">(Val(1) - g.x(0) * g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "asinh",
      .doc = "Inverse hyperbolic sine.",
@@ -79,7 +79,7 @@ const OpSpec kRows[] = {
        S y = Select(a > kLarge, Log(a) + kLn2, near);
        return Select(x[0] < 0, -y, Select(Eq(x[0], 0), x[0], y));
      },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("rsqrt", g.x(0) * g.x(0) + Val(1))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"rsqrt">(g.x(0) * g.x(0) + Val(1))}; },
      .saves = SaveX(0)},
     {.name = "atan",
      .doc = "Inverse tangent, in radians.",
@@ -171,7 +171,7 @@ const OpSpec kRows[] = {
      .doc = "Cosine of x in radians.",
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Cos(x[0]); },
-     .grad = [](G g) -> Grads { return {-g.dy() * Unary("sin", g.x(0))}; },
+     .grad = [](G g) -> Grads { return {-g.dy() * Unary<"sin">(g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "cosh",
      .doc = "Hyperbolic cosine.",
@@ -181,7 +181,7 @@ const OpSpec kRows[] = {
        S h = Exp(0.5 * a);  // in halves: exp(a) overflows before cosh does
        return Select(a < 15, 0.5 * (Exp(x[0]) + Exp(-x[0])), (0.5 * h) * h);
      },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("sinh", g.x(0))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"sinh">(g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "div",
      .doc = "a / b. Integers give f32.",
@@ -206,7 +206,7 @@ const OpSpec kRows[] = {
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Erf(x[0]); },
      .grad = [](G g) -> Grads {
-       return {g.dy() * Val(kTwoOverSqrtPi) * Unary("exp", -(g.x(0) * g.x(0)))};
+       return {g.dy() * Val(kTwoOverSqrtPi) * Unary<"exp">(-(g.x(0) * g.x(0)))};
      },
      .saves = SaveX(0)},
     {.name = "erfc",
@@ -214,7 +214,7 @@ const OpSpec kRows[] = {
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Erfc(x[0]); },
      .grad = [](G g) -> Grads {
-       return {g.dy() * Val(-kTwoOverSqrtPi) * Unary("exp", -(g.x(0) * g.x(0)))};
+       return {g.dy() * Val(-kTwoOverSqrtPi) * Unary<"exp">(-(g.x(0) * g.x(0)))};
      },
      .saves = SaveX(0)},
     {.name = "exp",
@@ -266,7 +266,7 @@ const OpSpec kRows[] = {
      .formula = [](X x) -> Results { return Rem(x[0], x[1]); },
      .grad = [](G g) -> Grads {
        return {To(g, 0, g.dy()),
-               To(g, 1, g.wants(1) ? -g.dy() * Unary("trunc", g.x(0) / g.x(1)) : Val())};
+               To(g, 1, g.wants(1) ? -g.dy() * Unary<"trunc">(g.x(0) / g.x(1)) : Val())};
      },
      .saves = SaveX(0) | SaveX(1)},
     {.name = "ge",
@@ -325,7 +325,7 @@ const OpSpec kRows[] = {
      .doc = "Log of the absolute value of the gamma function.",
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Lgamma(x[0]); },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("digamma", g.x(0))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"digamma">(g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "digamma",
      .doc = "Derivative of lgamma.",
@@ -468,7 +468,7 @@ const OpSpec kRows[] = {
          db = a->NumberAsDouble() == 0 ? ZerosLike(g.x(1))
                                        : g.dy() * g.y() * Val(std::log(a->NumberAsDouble()));
        else if (g.wants(1))
-         db = Where(EqualTo(g.x(0), Val(0)), Val(0.0), g.dy() * g.y() * Unary("log", g.x(0)));
+         db = Where(EqualTo(g.x(0), Val(0)), Val(0.0), g.dy() * g.y() * Unary<"log">(g.x(0)));
        return {To(g, 0, da), To(g, 1, db)};
      },
      .saves = kSaveAllX | SaveY()},
@@ -489,7 +489,7 @@ const OpSpec kRows[] = {
      },
      .grad = [](G g) -> Grads {
        return {To(g, 0, g.dy()),
-               To(g, 1, g.wants(1) ? -g.dy() * Unary("floor", g.x(0) / g.x(1)) : Val())};
+               To(g, 1, g.wants(1) ? -g.dy() * Unary<"floor">(g.x(0) / g.x(1)) : Val())};
      },
      .saves = kSaveAllX},
     {.name = "round",
@@ -529,7 +529,7 @@ const OpSpec kRows[] = {
      .doc = "Sine of x in radians.",
      .types = Types::kPromoteFloat,
      .formula = [](X x) -> Results { return Sin(x[0]); },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("cos", g.x(0))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"cos">(g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "sinh",
      .doc = "Hyperbolic sine.",
@@ -542,7 +542,7 @@ const OpSpec kRows[] = {
            Select(a < 15, 0.5 * (e + e / (e + 1)), (0.5 * h) * h);  // expm1(x) gives inf too early
        return Select(x[0] < 0, -y, Select(Eq(x[0], 0), x[0], y));
      },
-     .grad = [](G g) -> Grads { return {g.dy() * Unary("cosh", g.x(0))}; },
+     .grad = [](G g) -> Grads { return {g.dy() * Unary<"cosh">(g.x(0))}; },
      .saves = SaveX(0)},
     {.name = "sqrt",
      .doc = "Square root.",

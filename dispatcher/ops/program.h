@@ -98,6 +98,19 @@ class ProgramBuilder {
   std::vector<ConstSource> consts_;
 };
 
+// The program that the cell keeps, built when it is first wanted. Two threads may both build it:
+// they get the same one.
+template <class Build>
+const Program& Cached(std::atomic<const Program*>* cell, Build build) {
+  const Program* program = cell->load(std::memory_order_acquire);
+  if (!program) {
+    ProgramBuilder builder;
+    program = build(builder);
+    cell->store(program, std::memory_order_release);
+  }
+  return *program;
+}
+
 int64_t ProgramCount();
 
 // ---- the vocabulary of formulas

@@ -74,21 +74,21 @@ Vals Variance(const OpArgs& a) {
 Vals LogSumExp(const OpArgs& a) {
   const auto dims = a.attrs.List("dims");
   if (CountOver(a[0], dims) == 0)
-    return {Unary("log", Sum(a[0], dims, a.attrs.Flag("keepdim")))};  // -inf: amax has no value
+    return {Unary<"log">(Sum(a[0], dims, a.attrs.Flag("keepdim")))};  // -inf: amax has no value
   const Val top = Amax(a[0], dims, true);
   if (!top) return {Val()};
   // Infinite maxima would give inf - inf: subtract 0 there.
-  const Val safe = Where(Unary("isfinite", top), top, Val(0.0));
-  const Val sum = Sum(Unary("exp", a[0] - safe), dims, a.attrs.Flag("keepdim"));
-  return {Unary("log", sum) + (a.attrs.Flag("keepdim") ? safe : Reshape(safe, sum.shape()))};
+  const Val safe = Where(Unary<"isfinite">(top), top, Val(0.0));
+  const Val sum = Sum(Unary<"exp">(a[0] - safe), dims, a.attrs.Flag("keepdim"));
+  return {Unary<"log">(sum) + (a.attrs.Flag("keepdim") ? safe : Reshape(safe, sum.shape()))};
 }
 
 Vals Norm(const OpArgs& a) {
   const auto dims = a.attrs.List("dims");
   const bool keep = a.attrs.Flag("keepdim");
   const double p = a.attrs.Float("p");
-  const Val x = Unary("abs", a[0]);
-  if (p == 2) return {Unary("sqrt", Sum(a[0] * a[0], dims, keep))};
+  const Val x = Unary<"abs">(a[0]);
+  if (p == 2) return {Unary<"sqrt">(Sum(a[0] * a[0], dims, keep))};
   if (p == 1) return {Sum(x, dims, keep)};
   if (p == __builtin_inf()) return {Amax(x, dims, keep)};
   if (p == 0) return {Sum(CastTo(x > Val(0.0), a[0].type()), dims, keep)};
@@ -100,16 +100,16 @@ Grads NormGrad(G g) {
   const double p = g.attrs.Float("p");
   const Val x = g.x(0), y = Back(g, g.y()), dy = Back(g, g.dy());
   if (p == 2) return {Where(EqualTo(y, Val(0)), Val(0.0), dy * x / y)};
-  if (p == 1) return {dy * Unary("sign", x)};
+  if (p == 1) return {dy * Unary<"sign">(x)};
   if (p == 0) return {ZerosLike(x)};
   if (p == __builtin_inf()) {
-    const Val hit = EqualTo(Unary("abs", x), y);
+    const Val hit = EqualTo(Unary<"abs">(x), y);
     const Val count = Sum(CastTo(hit, x.type()), g.attrs.List("dims"), true);
-    return {Where(hit, dy * Unary("sign", x), Val(0.0)) / count};
+    return {Where(hit, dy * Unary<"sign">(x), Val(0.0)) / count};
   }
   const Op& pow = OpOf<"pow">();
-  const Val ratio = Where(EqualTo(y, Val(0)), Val(0.0), Unary("abs", x) / y);
-  return {dy * Unary("sign", x) * Call(pow, {ratio, Val(p - 1)})};
+  const Val ratio = Where(EqualTo(y, Val(0)), Val(0.0), Unary<"abs">(x) / y);
+  return {dy * Unary<"sign">(x) * Call(pow, {ratio, Val(p - 1)})};
 }
 
 // Product of the others along the reduced axes, right with zeros: exclusive products from both
@@ -190,7 +190,7 @@ const OpSpec kRows[] = {
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
      .composite = LogSumExp,
-     .grad = [](G g) -> Grads { return {Back(g, g.dy()) * Unary("exp", g.x(0) - Back(g, g.y()))}; },
+     .grad = [](G g) -> Grads { return {Back(g, g.dy()) * Unary<"exp">(g.x(0) - Back(g, g.y()))}; },
      .saves = SaveX(0) | SaveY()},
     {.name = "max_dim",
      .doc = "Largest element along an axis, and its index.",
@@ -245,7 +245,7 @@ const OpSpec kRows[] = {
      .doc = "Square root of var.",
      .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
-     .composite = [](const OpArgs& a) -> Vals { return {Unary("sqrt", Variance(a)[0])}; },
+     .composite = [](const OpArgs& a) -> Vals { return {Unary<"sqrt">(Variance(a)[0])}; },
      .grad = kAutoGrad},
     {.name = "sum",
      .doc = "Sum, in blocks; f16 and bf16 accumulate in f32.",

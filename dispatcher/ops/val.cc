@@ -102,7 +102,6 @@ Val operator>=(const Val& a, const Val& b) { return One(OpOf<"ge">(), {a, b}); }
 Val operator<=(const Val& a, const Val& b) { return One(OpOf<"le">(), {a, b}); }
 Val EqualTo(const Val& a, const Val& b) { return One(OpOf<"eq">(), {a, b}); }
 Val Where(const Val& c, const Val& a, const Val& b) { return One(OpOf<"where">(), {c, a, b}); }
-Val Unary(std::string_view op, const Val& a) { return One(*FindOp(op), {a}); }
 
 Val CastTo(const Val& x, int type) {
   if (!x || x.type() == type) return x;
@@ -153,6 +152,10 @@ Val WithDims(const Op& op, const char* attr, const Val& x, Dims dims) {
 
 Val Expand(const Val& x, Dims shape) { return WithDims(OpOf<"expand">(), "shape", x, shape); }
 Val Reshape(const Val& x, Dims shape) { return WithDims(OpOf<"reshape">(), "shape", x, shape); }
+Val Flattened(const Val& x) {
+  const int64_t flat[] = {-1};
+  return x && x.rank() == 1 ? x : Reshape(x, flat);
+}
 Val Permute(const Val& x, Dims dims) { return WithDims(OpOf<"permute">(), "dims", x, dims); }
 Val Flip(const Val& x, Dims dims) { return WithDims(OpOf<"flip">(), "dims", x, dims); }
 Val Transpose(const Val& x, int a, int b) {

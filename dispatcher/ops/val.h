@@ -6,7 +6,6 @@
 #define DISPATCHER_OPS_VAL_H_
 
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -73,7 +72,6 @@ Val operator>(const Val& a, const Val& b);
 Val operator<(const Val& a, const Val& b);
 Val operator>=(const Val& a, const Val& b);
 Val operator<=(const Val& a, const Val& b);
-Val Unary(std::string_view op, const Val& a);
 Val EqualTo(const Val& a, const Val& b);
 Val Where(const Val& c, const Val& a, const Val& b);
 Val CastTo(const Val& x, int type);
@@ -84,6 +82,7 @@ Val Mean(const Val& x, Dims dims, bool keepdim);
 Val Amax(const Val& x, Dims dims, bool keepdim);
 Val Expand(const Val& x, Dims shape);
 Val Reshape(const Val& x, Dims shape);
+Val Flattened(const Val& x);  // one axis
 Val Permute(const Val& x, Dims dims);
 Val Transpose(const Val& x, int a, int b);
 Val Unsqueeze(const Val& x, int dim);

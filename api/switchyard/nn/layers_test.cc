@@ -283,6 +283,26 @@ TEST(Losses, CrossEntropyHasItsGradient) {
   EXPECT_TRUE(Near(scores.grad(), {(1 - p) / 2, (p - 1) / 2, -0.25, 0.25}));
 }
 
+TEST(Losses, CrossEntropyKeepsItsDigitsBesideLargeScores) {
+  const Tensor scores = sy::from({{10000., 9999.}, {-10000., -9999.}});
+  const double a = std::log1p(std::exp(-1)), b = std::log1p(std::exp(1));
+  EXPECT_TRUE(Near(nn::cross_entropy(scores, sy::from({0, 0}), {.reduction = "sum"}), {a + b}));
+}
+
+TEST(Losses, CrossEntropyRefusesLabelsThatNameNoClass) {
+  const Tensor scores = sy::from({{1., 2., 3.}, {0., 0., 0.}});
+  for (const int64_t label : {3, -1, -4, -99})
+    for (const char* reduction : {"mean", "none"}) {
+      const Tensor labels = sy::from({int64_t{0}, label});
+      EXPECT_THROW(nn::cross_entropy(scores, labels, {.reduction = reduction}).to_vector<float>(),
+                   sy::Error)
+          << label;
+      EXPECT_THROW(nn::nll_loss(scores, labels, {.reduction = reduction}).to_vector<float>(),
+                   sy::Error)
+          << label;
+    }
+}
+
 // As one program over rows, where the device has `row`, and spelled out in ops, to be
 // differentiated again.
 TEST(Losses, CrossEntropyHasOneGradientHoweverItIsComputed) {
