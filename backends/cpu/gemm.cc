@@ -30,19 +30,38 @@ void Spread(const SyHost* host, int64_t count, int64_t grain, Body body) {
       &body);
 }
 
-// Panels [begin, end) of A: the tile's rows, interleaved so that one k is contiguous. What the last
+// std::copy_n, without the call to memmove for the counts of whole tiles.
+template <typename T>
+inline void CopyFew(const T* from, int64_t n, T* to) {
+  switch (n) {
+    case 6:
+      std::memcpy(to, from, 6 * sizeof(T));
+      break;
+    case 12:
+      std::memcpy(to, from, 12 * sizeof(T));
+      break;
+    case 16:
+      std::memcpy(to, from, 16 * sizeof(T));
+      break;
+    case 32:
+      std::memcpy(to, from, 32 * sizeof(T));
+      break;
+    default:
+      std::copy_n(from, n, to);
+  }
+}
+
+// Panels [begin, end) of A: `tile` rows, interleaved so that one k is contiguous. What the last
 // panel lacks is not read.
 template <typename T>
-void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t m, int64_t k, int64_t begin,
-           int64_t end, T* to) {
-  const int64_t tile = t.rows;
+void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t tile, int64_t m, int64_t k,
+           int64_t begin, int64_t end, T* to) {
   for (int64_t i0 = begin; i0 < end; ++i0) {
     T* panel = to + i0 * k * tile;
     const int64_t used = std::min(tile, m - i0 * tile);
     const T* from = a.data + i0 * tile * a.row_stride;
     if (a.row_stride == 1) {
-      for (int64_t p = 0; p < k; ++p)
-        std::copy_n(from + p * a.column_stride, used, panel + p * tile);
+      for (int64_t p = 0; p < k; ++p) CopyFew(from + p * a.column_stride, used, panel + p * tile);
     } else if (a.column_stride == 1) {
       t.turn(from, a.row_stride, used, k, panel, tile);
     } else {
@@ -64,7 +83,7 @@ void PackB(const GemmTile<T>& t, Matrix<const T> b, int64_t n, int64_t k, int64_
     const T* from = b.data + j0 * tile * b.column_stride;
     if (b.column_stride == 1) {
       for (int64_t p = 0; p < k; ++p) {
-        std::copy_n(from + p * b.row_stride, used, panel + p * tile);
+        CopyFew(from + p * b.row_stride, used, panel + p * tile);
         std::fill(panel + p * tile + used, panel + (p + 1) * tile, T(0));
       }
     } else {
@@ -105,7 +124,7 @@ void CopyPart(Matrix<T> from, Matrix<T> to, int64_t rows, int64_t columns) {
     const T* x = from.data + r * from.row_stride;
     T* y = to.data + r * to.row_stride;
     if (from.column_stride == 1 && to.column_stride == 1)
-      std::copy_n(x, columns, y);
+      CopyFew(x, columns, y);
     else
       for (int64_t s = 0; s < columns; ++s) y[s * to.column_stride] = x[s * from.column_stride];
   }
@@ -114,6 +133,7 @@ void CopyPart(Matrix<T> from, Matrix<T> to, int64_t rows, int64_t columns) {
 template <typename T>
 struct Block {
   const GemmTile<T>* tile;
+  int64_t rows;           // of a panel of A
   int64_t m, n, k;        // of this block
   const T* a;             // packed, or A itself
   int64_t a_row, a_step;  // from one row, one k, to the next
@@ -128,17 +148,19 @@ struct Block {
   int64_t row_panels, column_panels, rows_per_task, columns_per_task;
 
   void Tile(int64_t i, int64_t j) const {
-    const int64_t rows = tile->rows, columns = tile->columns;
+    const int64_t half = tile->columns / 2;
+    const int64_t columns = n - j * tile->columns <= half ? half : tile->columns;
+    const auto run = columns == half ? tile->run_half : tile->run;
     const int64_t used_rows = std::min(rows, m - i * rows),
-                  used_columns = std::min(columns, n - j * columns);
+                  used_columns = std::min(columns, n - j * tile->columns);
     const T* from_a = a + i * panel_a;
     const bool tail = tail_b != nullptr && j == column_panels - 1;
     const T* from_b = tail ? tail_b : b + j * panel_b;
-    const int64_t step_b = tail ? columns : ldb;
-    T* to = c.data + i * rows * c.row_stride + j * columns * c.column_stride;
+    const int64_t step_b = tail ? tile->columns : ldb;
+    T* to = c.data + i * rows * c.row_stride + j * tile->columns * c.column_stride;
     if (c.column_stride == 1 && used_columns == columns) {
-      tile->run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, to,
-                c.row_stride, accumulate);
+      run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, to, c.row_stride,
+          accumulate);
       return;
     }
     // Edges and strided results go by way of a full tile.
@@ -148,8 +170,8 @@ struct Block {
       std::fill_n(full, rows * columns, T(0));  // what is not used is computed all the same
       CopyPart<T>(part, whole, used_rows, used_columns);
     }
-    tile->run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, full, columns,
-              accumulate);
+    run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, full, columns,
+        accumulate);
     if (part.row_stride == 1)
       tile->turn(full, columns, used_rows, used_columns, to, part.column_stride);
     else
@@ -246,22 +268,25 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
       }
       for (int64_t m0 = 0; m0 < m; m0 += block_m) {
         const int64_t mm = std::min(block_m, m - m0);
-        const int64_t row_panels = (mm + tile.rows - 1) / tile.rows;
+        // Panels of about equal height: one of few rows would read all of B for little.
+        const int64_t row_panels = (mm + tile.rows - 1) / tile.rows,
+                      rows = (mm + row_panels - 1) / row_panels;
         const Matrix<const T> part_a = {a.data + m0 * a.row_stride + k0 * a.column_stride,
                                         a.row_stride, a.column_stride};
         if (!direct_a)
-          Spread(host, row_panels, PackGrain(kk * tile.rows), [&](int64_t begin, int64_t end) {
-            PackA(tile, part_a, mm, kk, begin, end, packed_a);
+          Spread(host, row_panels, PackGrain(kk * rows), [&](int64_t begin, int64_t end) {
+            PackA(tile, part_a, rows, mm, kk, begin, end, packed_a);
           });
         Block<T> block = {
             &tile,
+            rows,
             mm,
             nn,
             kk,
             direct_a ? part_a.data : packed_a,
             direct_a ? a.row_stride : 1,
-            direct_a ? a.column_stride : tile.rows,
-            direct_a ? tile.rows * a.row_stride : tile.rows * kk,
+            direct_a ? a.column_stride : rows,
+            direct_a ? rows * a.row_stride : rows * kk,
             direct_a,
             direct ? part_b.data : packed_b,
             direct ? b.row_stride : tile.columns,
@@ -286,7 +311,7 @@ template <typename T>
 bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
             Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
   // In cycles, about: copies move a few elements each, transposes less, a tile takes a cycle or two
-  // for each of its rows and each k, whether its columns are used or not.
+  // for each of its rows and each k, and a half one hardly less.
   const auto cost = [&](int64_t rows, int64_t columns, Matrix<const T> left, Matrix<const T> right,
                         Matrix<T> to) {
     const double r = static_cast<double>(rows), cc = static_cast<double>(columns),

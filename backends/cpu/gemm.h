@@ -34,6 +34,9 @@ struct GemmTile {
   // `used_rows` of the tile are read, computed and stored.
   void (*run)(int64_t k, int used_rows, const T* a, int64_t a_row, int64_t a_step, const T* b,
               int64_t ldb, T* c, int64_t ldc, bool accumulate);
+  // The same for the first half of the columns.
+  void (*run_half)(int64_t k, int used_rows, const T* a, int64_t a_row, int64_t a_step, const T* b,
+                   int64_t ldb, T* c, int64_t ldc, bool accumulate);
   // to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
   void (*turn)(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to,
                int64_t to_stride);

@@ -33,7 +33,7 @@ HWY_INLINE V Fused(D d, V a, V b, V c) {
 #endif
 }
 
-template <typename T, int kRows>
+template <typename T, int kRows, int kVectors>
 HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_step,
                         const T* HWY_RESTRICT b, int64_t ldb, T* HWY_RESTRICT c, int64_t ldc,
                         bool accumulate) {
@@ -42,35 +42,41 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   V left[kRows], right[kRows];
   for (int i = 0; i < kRows; ++i) {
+    if (!accumulate) {  // short products otherwise wait for the lines that they store to
+      __builtin_prefetch(c + i * ldc, 1);
+      if constexpr (kVectors == 2) __builtin_prefetch(c + i * ldc + n, 1);
+    }
     left[i] = accumulate ? hn::LoadU(d, c + i * ldc) : hn::Zero(d);
-    right[i] = accumulate ? hn::LoadU(d, c + i * ldc + n) : hn::Zero(d);
+    if constexpr (kVectors == 2)
+      right[i] = accumulate ? hn::LoadU(d, c + i * ldc + n) : hn::Zero(d);
   }
   const T* group[(kRows + 2) / 3];
   for (int i = 0; i < kRows; i += 3) group[i / 3] = a + i * a_row;
   for (int64_t p = 0; p < k; ++p) {
-    const V b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + n);
+    const V b0 = hn::LoadU(d, b), b1 = kVectors == 2 ? hn::LoadU(d, b + n) : b0;
     for (int i = 0; i < kRows; ++i) {
       // Three rows for each address in a register: x86 adds none, one or two times a_row to it.
       const V x = hn::Set(d, group[i / 3][i % 3 * a_row]);
       left[i] = Fused(d, x, b0, left[i]);
-      right[i] = Fused(d, x, b1, right[i]);
+      if constexpr (kVectors == 2) right[i] = Fused(d, x, b1, right[i]);
     }
     for (const T*& g : group) g += a_step;
     b += ldb;
   }
   for (int i = 0; i < kRows; ++i) {
     hn::StoreU(left[i], d, c + i * ldc);
-    hn::StoreU(right[i], d, c + i * ldc + n);
+    if constexpr (kVectors == 2) hn::StoreU(right[i], d, c + i * ldc + n);
   }
 }
 
 // Few rows are common (vectors, last panels): each count has code of its own.
-template <typename T, int kRows>
+template <typename T, int kVectors, int kRows>
 void RunRows(int64_t k, int used, const T* a, int64_t a_row, int64_t a_step, const T* b,
              int64_t ldb, T* c, int64_t ldc, bool accumulate) {
   if constexpr (kRows > 0) {
-    if (used == kRows) return RunTile<T, kRows>(k, a, a_row, a_step, b, ldb, c, ldc, accumulate);
-    RunRows<T, kRows - 1>(k, used, a, a_row, a_step, b, ldb, c, ldc, accumulate);
+    if (used == kRows)
+      return RunTile<T, kRows, kVectors>(k, a, a_row, a_step, b, ldb, c, ldc, accumulate);
+    RunRows<T, kVectors, kRows - 1>(k, used, a, a_row, a_step, b, ldb, c, ldc, accumulate);
   }
 }
 
@@ -135,13 +141,13 @@ void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, i
 const GemmTile<float>* Float() {
   static constexpr GemmTile<float> tile = {
       kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
-      RunRows<float, kTileRows>, Turn<float>};
+      RunRows<float, 2, kTileRows>, RunRows<float, 1, kTileRows>, Turn<float>};
   return &tile;
 }
 const GemmTile<double>* Double() {
   static constexpr GemmTile<double> tile = {
       kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
-      RunRows<double, kTileRows>, Turn<double>};
+      RunRows<double, 2, kTileRows>, RunRows<double, 1, kTileRows>, Turn<double>};
   return &tile;
 }
 
