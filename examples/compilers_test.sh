@@ -3,7 +3,7 @@
 # LLVM's standard library; the one called notes.cc also links and runs against our libraries, which were built with
 # another standard library.
 set -euo pipefail
-flags=(-std=c++20 -Wall -Wextra -Werror -Iapi)
+flags=(-std=c++20 -Wall -Wextra -Werror -Iapi -I.)
 for source in "$@"; do
   g++ "${flags[@]}" -fsyntax-only "$source"
   clang++ "${flags[@]}" -fsyntax-only "$source"

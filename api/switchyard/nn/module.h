@@ -288,8 +288,9 @@ class Module : public ModuleBase {
   decltype(auto) operator()(Args&&... args) {
     return static_cast<Derived&>(*this).forward(std::forward<Args>(args)...);
   }
-  template <class... Args>
-  requires requires(const Derived& d, Args&&... args) { d.forward(std::forward<Args>(args)...); }
+  // Self: clang 14 looks at the constraint's class before it is complete where it has no parameter.
+  template <class... Args, class Self = Derived>
+  requires requires(const Self& self, Args&&... args) { self.forward(std::forward<Args>(args)...); }
   decltype(auto) operator()(Args&&... args) const {
     return static_cast<const Derived&>(*this).forward(std::forward<Args>(args)...);
   }
