@@ -29,7 +29,7 @@ struct Bars {
     for (uint64_t row = 0; row < 8; ++row)
       for (uint64_t column = 0; column < 8; ++column)
         pixels.push_back(static_cast<float>(random.Below(100)) / 150 +
-                         ((stands ? column : row) == place));
+                         ((stands ? column : row) == place ? 1.f : 0.f));
     return {sy::from(pixels, {1, 8, 8}), sy::from(std::vector<int64_t>{stands}).to(sy::i64)[0]};
   }
 };

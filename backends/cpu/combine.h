@@ -22,8 +22,8 @@ inline T CombineNumbers(int64_t combiner, T a, T b) {
     return (a < b) == max ? b : a;
   } else {
     // In 64 bits: the product of two 16-bit numbers overflows the int they would be promoted to.
-    const uint64_t x = static_cast<uint64_t>(a);
-    const uint64_t y = static_cast<uint64_t>(b);
+    const uint64_t x = static_cast<uint64_t>(static_cast<int64_t>(a));
+    const uint64_t y = static_cast<uint64_t>(static_cast<int64_t>(b));
     if (combiner == SY_COMBINE_SUM) return static_cast<T>(x + y);
     if (combiner == SY_COMBINE_PROD) return static_cast<T>(x * y);
     return (a < b) == max ? b : a;

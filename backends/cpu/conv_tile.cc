@@ -163,12 +163,12 @@ constexpr ConvTile<T> Tile() {
           Dot<T>};
 }
 const ConvTile<float>* ConvFloat() {
-  static constexpr ConvTile<float> tile = Tile<float>();
-  return &tile;
+  static constexpr ConvTile<float> kTile = Tile<float>();
+  return &kTile;
 }
 const ConvTile<double>* ConvDouble() {
-  static constexpr ConvTile<double> tile = Tile<double>();
-  return &tile;
+  static constexpr ConvTile<double> kTile = Tile<double>();
+  return &kTile;
 }
 
 }  // namespace sy::cpu::HWY_NAMESPACE

@@ -126,7 +126,7 @@ inline float ToF32(BF16 half) {
 template <typename Int>
 inline double StickyDouble(Int value) {
   const bool negative = value < 0;
-  uint64_t magnitude = static_cast<uint64_t>(value);
+  uint64_t magnitude = static_cast<uint64_t>(static_cast<int64_t>(value));
   if (negative) magnitude = 0 - magnitude;
   if ((magnitude >> 53) != 0) {
     constexpr uint64_t kLow = 0x7ff;

@@ -139,16 +139,16 @@ void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, i
 }
 
 const GemmTile<float>* Float() {
-  static constexpr GemmTile<float> tile = {
+  static constexpr GemmTile<float> kTile = {
       kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
       RunRows<float, 2, kTileRows>, RunRows<float, 1, kTileRows>, Turn<float>};
-  return &tile;
+  return &kTile;
 }
 const GemmTile<double>* Double() {
-  static constexpr GemmTile<double> tile = {
+  static constexpr GemmTile<double> kTile = {
       kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
       RunRows<double, 2, kTileRows>, RunRows<double, 1, kTileRows>, Turn<double>};
-  return &tile;
+  return &kTile;
 }
 
 }  // namespace sy::cpu::HWY_NAMESPACE

@@ -91,12 +91,12 @@ void AverageRow(const PoolRow<T>& row) {
 }
 
 const PoolRows<float>* PoolFloat() {
-  static constexpr PoolRows<float> rows = {MaxRow<float>, AverageRow<float>};
-  return &rows;
+  static constexpr PoolRows<float> kRows = {MaxRow<float>, AverageRow<float>};
+  return &kRows;
 }
 const PoolRows<double>* PoolDouble() {
-  static constexpr PoolRows<double> rows = {MaxRow<double>, AverageRow<double>};
-  return &rows;
+  static constexpr PoolRows<double> kRows = {MaxRow<double>, AverageRow<double>};
+  return &kRows;
 }
 
 }  // namespace sy::cpu::HWY_NAMESPACE

@@ -79,7 +79,7 @@ inline SyDtype DtypeOf(int type) {
 // An array over bytes of its own, with guard bytes around them.
 class Array {
  public:
-  Array(int type, std::vector<int64_t> shape) : Array(type, shape, DenseStrides(shape)) {}
+  Array(int type, const std::vector<int64_t>& shape) : Array(type, shape, DenseStrides(shape)) {}
   Array(int type, std::vector<int64_t> shape, std::vector<int64_t> strides)
       : type_(type), shape_(std::move(shape)), strides_(std::move(strides)) {
     int64_t low = 0;

@@ -227,7 +227,8 @@ std::string Signature(const Launch& l) {
     const int64_t offset = v.offset % l.device->alignment();
     s.append(reinterpret_cast<const char*>(&offset), sizeof offset);
   };
-  s.append(reinterpret_cast<const char*>(&l.device), sizeof l.device);
+  const auto device = reinterpret_cast<uintptr_t>(l.device);
+  s.append(reinterpret_cast<const char*>(&device), sizeof device);
   for (int i = 0; i < l.in_count; ++i) add(l.in[i]);
   for (int i = 0; i < l.out_count; ++i) add(l.out[i]);
   if (l.program) s.append(reinterpret_cast<const char*>(l.program->hash), 32);

@@ -92,7 +92,7 @@ const OpSpec kRows[] = {
      .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] * (Min(Max(x[0] + 3, S(0)), S(6)) / 6); },
      .grad = [](G g) -> Grads {
-       const Val x = g.x(0);
+       const Val& x = g.x(0);
        return {Where(x <= Val(-3), Val(0.0),
                      Where(x >= Val(3), g.dy(), g.dy() * (x / Val(3) + Val(0.5))))};
      },
@@ -119,7 +119,8 @@ const OpSpec kRows[] = {
      .dtypes = kFloatTypes,
      .formula = [](X x) -> Results { return x[0] * Tanh(SoftplusOf(x[0])); },
      .grad = [](G g) -> Grads {
-       const Val x = g.x(0), t = Unary<"tanh">(Unary<"softplus">(x));
+       const Val& x = g.x(0);
+       const Val t = Unary<"tanh">(Unary<"softplus">(x));
        return {g.dy() * (t + x * SigmoidVal(x) * (Val(1) - t * t))};
      },
      .saves = SaveX(0)},

@@ -63,8 +63,8 @@ class ProgramBuilder;
 
 // A value of the program, or a literal that takes the type of what it meets.
 struct S {
-  S(double literal)
-      : literal(literal), is_literal(true) {}  // NOLINT(google-explicit-constructor): formulas
+  // NOLINTNEXTLINE(google-explicit-constructor): formulas
+  S(double literal) : literal(literal), is_literal(true) {}
   S(int literal) : literal(literal), is_literal(true) {}  // NOLINT(google-explicit-constructor)
   explicit S(uint32_t id, ProgramBuilder* b) : id(id), builder(b) {}
   int type() const;

@@ -185,7 +185,7 @@ TensorRef Alias(const SyTensor* base) {
 namespace {
 TensorRef NumberShell(int type) {
   TensorRef t = TensorRef::Take(new SyTensor);
-  t->number_type = type;
+  t->number_type = static_cast<int16_t>(type);
   std::memset(&t->view, 0, offsetof(SyView, shape));
   t->view.type =
       type == SY_T_F64 ? SY_T_F32 : SY_T_I64;  // what it becomes when nothing else decides

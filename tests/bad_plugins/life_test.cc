@@ -161,7 +161,8 @@ TEST_F(Life, ThreadsOutliveThePlugin) {
 // The functions of a second copy of the library in this process.
 struct SecondHost {
   void* library;
-#define FUNCTION(name) decltype(&sy_##name) name = Find<decltype(&sy_##name)>("sy_" #name)
+#define FUNCTION(name) /* NOLINT(bugprone-macro-parentheses): declares */ \
+  decltype(&sy_##name) name = Find<decltype(&sy_##name)>("sy_" #name)
   template <class Fn>
   Fn Find(const char* name) const {
     return reinterpret_cast<Fn>(dlsym(library, name));

@@ -1,2 +1,2 @@
 // A library whose sy_plugin_main is a number.
-__attribute__((visibility("default"))) const int sy_plugin_main = 42;
+__attribute__((visibility("default"))) const int sy_plugin_main = 42;  // NOLINT

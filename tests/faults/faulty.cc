@@ -75,6 +75,7 @@ struct WithHost {
     call.known.size = sizeof call;
     call.known.host = &host.known;
   }
+  // NOLINTNEXTLINE(google-explicit-constructor): stands where the call stood
   operator const Call*() const { return &call.known; }
   Long<Call> call;
 };

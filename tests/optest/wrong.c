@@ -49,7 +49,7 @@ static SyPlugin wrong_plugin;
 SY_EXPORT const SyPlugin* sy_plugin_main(const SyHost* host) {
   int32_t count = 0;
   for (int32_t i = 0; i < SY_COUNT(kKernels); ++i)
-    if (strcmp(kKernels[i].op, "sort")) wrong_kernels[count++] = kKernels[i];
+    if (strcmp(kKernels[i].op, "sort") != 0) wrong_kernels[count++] = kKernels[i];
   for (int32_t i = 0; i < SY_COUNT(kWrong); ++i) wrong_kernels[count++] = kWrong[i];
   wrong_plugin = *tutorial_main(host);
   wrong_plugin.kernels = wrong_kernels;
