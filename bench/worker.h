@@ -32,15 +32,15 @@ Repeat Repeated(Call call) {
   };
 }
 
-// The least time of a call, of blocks of about a millisecond: what others do on the machine hits
-// single blocks.
+// The least time of a call, of blocks of about a millisecond, six at least: what others do on the
+// machine hits single blocks.
 inline double Turn(const Repeat& repeat) {
   constexpr double kBlock = 1e-3, kTurn = 30e-3;
   repeat(1);
   int count = 1;
   double best = 1e30;
   const double end = Now() + kTurn;
-  for (int blocks = 0; blocks < 2 || Now() < end; ++blocks) {
+  for (int blocks = 0; blocks < 6 || Now() < end; ++blocks) {
     const double start = Now();
     repeat(count);
     const double spent = Now() - start;
