@@ -106,9 +106,13 @@ class Context {
 // A function with its own backward:
 //
 //   struct Cube : sy::Function<Cube> {
-//     static sy::Tensor forward(sy::Context& ctx, const sy::Tensor& x) { ctx.save(x); return x * x
-//     * x; } static sy::Tensor backward(sy::Context& ctx, const sy::Tensor& dy) { return 3.0 *
-//     square(ctx.saved(0)) * dy; }
+//     static sy::Tensor forward(sy::Context& ctx, const sy::Tensor& x) {
+//       ctx.save(x);
+//       return x * x * x;
+//     }
+//     static sy::Tensor backward(sy::Context& ctx, const sy::Tensor& dy) {
+//       return 3.0 * square(ctx.saved(0)) * dy;
+//     }
 //   };
 //   auto y = Cube::apply(x);
 //

@@ -7,21 +7,17 @@
 #ifndef SWITCHYARD_TENSOR_H_
 #define SWITCHYARD_TENSOR_H_
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <limits>
-#include <ostream>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "sy.h"
@@ -118,13 +114,15 @@ class Ints {
  public:
   Ints() = default;
   template <std::integral... T>
-  requires(sizeof...(T) > 0) Ints(T... values)
-      : values_{static_cast<int64_t>(values)...} {}  // NOLINT(google-explicit-constructor): {64, n}
+  requires(sizeof...(T) > 0)
+      // NOLINTNEXTLINE(google-explicit-constructor): {64, n}
+      Ints(T... values)
+      : values_{static_cast<int64_t>(values)...} {}
   template <std::integral T>
-  Ints(const std::vector<T>& values)  // NOLINT(google-explicit-constructor)
-      : values_(values.begin(), values.end()) {}
-  Ints(std::span<const int64_t> values)
-      : values_(values.begin(), values.end()) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Ints(const std::vector<T>& values) : values_(values.begin(), values.end()) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Ints(std::span<const int64_t> values) : values_(values.begin(), values.end()) {}
   const int64_t* data() const { return values_.data(); }
   int64_t size() const { return static_cast<int64_t>(values_.size()); }
   int64_t operator[](int64_t i) const { return values_[static_cast<size_t>(i)]; }
@@ -142,9 +140,8 @@ using Shape = std::vector<int64_t>;
 class Device {
  public:
   Device() = default;
-  Device(const char* name) {
-    detail::Check(sy_device_find(name, &device_));
-  }                                                          // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Device(const char* name) { detail::Check(sy_device_find(name, &device_)); }
   Device(const std::string& name) : Device(name.c_str()) {}  // NOLINT(google-explicit-constructor)
   explicit Device(const SyDevice* device) : device_(device) {}
   std::string name() const { return sy_device_name(handle()); }
@@ -154,6 +151,20 @@ class Device {
 
  private:
   const SyDevice* device_ = nullptr;
+};
+
+// While it lives, tensors of this thread that name no device are made on this one.
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(const Device& device) : before_(sy_device_current()) {
+    detail::Check(sy_device_set_current(device.handle()));
+  }
+  ~DeviceGuard() { sy_device_set_current(before_); }
+  DeviceGuard(const DeviceGuard&) = delete;
+  DeviceGuard& operator=(const DeviceGuard&) = delete;
+
+ private:
+  const SyDevice* before_;
 };
 
 inline void synchronize() { detail::Check(sy_synchronize(nullptr)); }
@@ -167,23 +178,8 @@ struct TensorOptions {
   bool requires_grad = false;
 };
 
-// ---- indexing
-
-// A range of an axis as Python's slices; range() is everything, negative numbers count from the
-// end.
-struct Range {
-  int64_t start = 0;
-  int64_t end = std::numeric_limits<int64_t>::max();
-  int64_t step = 1;
-};
-inline Range range() { return {}; }
-inline Range range(int64_t start, int64_t end, int64_t step = 1) { return {start, end, step}; }
-struct NewAxis {};
-inline constexpr NewAxis new_axis{};
-struct Ellipsis {};
-inline constexpr Ellipsis ellipsis{};
-
 class Tensor;
+class Place;
 struct Index;
 
 // ---- the tensor
@@ -193,8 +189,8 @@ class Tensor {
   Tensor() : handle_(nullptr) {}
   // A number of the language: it adapts to the dtype and device of what it meets.
   template <Number T>
-  Tensor(T value)
-      : handle_(nullptr) {  // NOLINT(google-explicit-constructor): 2.0 * x, where(c, x, 0)
+  // NOLINTNEXTLINE(google-explicit-constructor): 2.0 * x, where(c, x, 0)
+  Tensor(T value) : handle_(nullptr) {
     if constexpr (std::is_floating_point_v<T>)
       detail::Check(sy_tensor_number_f64(static_cast<double>(value), &handle_));
     else
@@ -214,9 +210,8 @@ class Tensor {
     std::swap(handle_, other.handle_);
     return *this;
   }
-  // x[1] = y writes y's elements, broadcast, into x.
-  void operator=(const Tensor& value) &&;
-  void operator=(Tensor&& value) && { std::move(*this) = static_cast<const Tensor&>(value); }
+  // Nothing would see it: x[1] = y and x[{ellipsis}] = y write into x.
+  void operator=(const Tensor& value) && = delete;
 
   // Takes over one reference of a C handle.
   static Tensor take(SyTensor* handle) {
@@ -296,12 +291,11 @@ class Tensor {
   Tensor t() const;  // the last two axes swapped
   Tensor contiguous() const;
 
-  // x[1], x[-1]
+  // x[1], x[-1], x[range(0, 5)], x[mask], x[{range(), 2}], x[{ellipsis, index}]: see indexing.h.
   template <std::integral T>
-  Tensor operator[](T index) const;
-  // x[{range(), range(0, 5)}], x[{ellipsis, 2}], x[{new_axis, range()}]
-  Tensor operator[](std::initializer_list<Index> indices) const;
-  Tensor operator[](const Range& r) const;
+  Place operator[](T index) const;
+  Place operator[](const Index& index) const;
+  Place operator[](std::initializer_list<Index> indices) const;
 
   // ---- autograd
   bool requires_grad() const { return sy_tensor_requires_grad(handle_) != 0; }
@@ -722,19 +716,6 @@ inline Tensor& Tensor::fill(const Tensor& value) {
   return *this;
 }
 
-inline void Tensor::operator=(const Tensor& value) && {
-  if (!sy_tensor_device(value.handle())) {  // a number
-    fill(value);
-    return;
-  }
-  static const int32_t id = detail::FindOp("copy");
-  Tensor source = value.to(dtype());
-  if (source.shape() != shape()) source = expand(source, shape());
-  SyTensor* in[] = {source.handle()};
-  SyTensor* out[] = {handle_};
-  detail::RunInto(id, in, 1, nullptr, 0, out, 1);
-}
-
 template <Number T>
 std::vector<T> Tensor::to_vector() const {
   // Converted on the CPU: the device may lack T, and a program reads f32 as double all the time.
@@ -754,120 +735,9 @@ std::vector<T> Tensor::to_vector() const {
   }
 }
 
-// ---- indexing
-
-struct Index {
-  template <std::integral T>
-  Index(T i)
-      : kind(static_cast<int64_t>(i)) {}  // NOLINT(google-explicit-constructor): x[{0, range()}]
-  Index(const Range& r) : kind(r) {}      // NOLINT(google-explicit-constructor)
-  Index(NewAxis n) : kind(n) {}           // NOLINT(google-explicit-constructor)
-  Index(Ellipsis e) : kind(e) {}          // NOLINT(google-explicit-constructor)
-  Index(const Tensor& t) : kind(t) {}     // NOLINT(google-explicit-constructor)
-  std::variant<int64_t, Range, NewAxis, Ellipsis, Tensor> kind;
-};
-
-namespace detail {
-inline Tensor SliceAxis(const Tensor& x, int64_t axis, const Range& r) {
-  static const int32_t id = FindOp("slice");
-  Range used = r;
-  if (r.step < 0 && r.start == 0 &&
-      r.end == std::numeric_limits<int64_t>::max()) {  // all of it, backwards
-    used.start = std::numeric_limits<int64_t>::max() / 2;
-    used.end = std::numeric_limits<int64_t>::min() / 2;
-  }
-  if (used.start == 0 && used.end == std::numeric_limits<int64_t>::max() && used.step == 1)
-    return x;
-  const struct { int64_t dim, start, end, step; } attrs = {axis, used.start, used.end, used.step};
-  SyTensor* in[] = {x.handle()};
-  return RunOne(id, in, 1, &attrs, sizeof attrs);
-}
-}  // namespace detail
-
-template <std::integral T>
-Tensor Tensor::operator[](T index) const {
-  return select(*this, 0, static_cast<int64_t>(index));
-}
-inline Tensor Tensor::operator[](const Range& r) const { return detail::SliceAxis(*this, 0, r); }
-
-inline Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
-  int64_t used = 0;
-  for (const Index& i : indices)
-    used += !std::holds_alternative<NewAxis>(i.kind) && !std::holds_alternative<Ellipsis>(i.kind);
-  if (used > dim())
-    throw Error(SY_INVALID_ARGUMENT,
-                "index: " + std::to_string(used) + " indices for " + describe());
-  Tensor x = *this;
-  int64_t axis = 0;
-  for (const Index& i : indices) {
-    if (const auto* n = std::get_if<int64_t>(&i.kind)) {
-      x = select(x, axis, *n);
-    } else if (const auto* r = std::get_if<Range>(&i.kind)) {
-      x = detail::SliceAxis(x, axis++, *r);
-    } else if (std::holds_alternative<NewAxis>(i.kind)) {
-      x = unsqueeze(x, axis++);
-    } else if (std::holds_alternative<Ellipsis>(i.kind)) {
-      axis += dim() - used;
-    } else {
-      x = index_select(x, std::get<Tensor>(i.kind), axis++);
-    }
-  }
-  return x;
-}
-
-// ---- printing, as NumPy does
-
-namespace detail {
-
-inline void PrintElement(std::ostream& out, double v, Dtype dtype) {
-  char text[48];
-  if (dtype == bool_) {
-    out << (v != 0 ? "true" : "false");
-  } else if (!is_float(dtype)) {
-    std::snprintf(text, sizeof text, "%.0f", v);
-    out << text;
-  } else {
-    std::snprintf(text, sizeof text, "%.5g", v);
-    out << text;
-    if (!std::strpbrk(text, ".en")) out << '.';
-  }
-}
-
-inline void PrintAxis(std::ostream& out, const std::vector<double>& values, const Shape& shape,
-                      size_t axis, int64_t base, Dtype dtype) {
-  if (axis == shape.size()) {
-    PrintElement(out, values[static_cast<size_t>(base)], dtype);
-    return;
-  }
-  int64_t step = 1;
-  for (size_t d = axis + 1; d < shape.size(); ++d) step *= shape[d];
-  constexpr int64_t kEdge = 3;
-  const bool cut = static_cast<int64_t>(values.size()) > 1000 && shape[axis] > 2 * kEdge;
-  out << '[';
-  for (int64_t i = 0; i < shape[axis]; ++i) {
-    if (i) {
-      out << (axis + 1 == shape.size() ? ", " : ",\n");
-      if (axis + 1 < shape.size()) out << std::string(axis + 1, ' ');
-    }
-    if (cut && i == kEdge) {
-      out << "...";
-      i = shape[axis] - kEdge - 1;
-      continue;
-    }
-    PrintAxis(out, values, shape, axis + 1, base + i * step, dtype);
-  }
-  out << ']';
-}
-
-}  // namespace detail
-
-inline std::ostream& operator<<(std::ostream& out, const Tensor& x) {
-  if (!x.defined()) return out << "none";
-  if (!sy_tensor_device(x.handle())) return out << x.describe();
-  detail::PrintAxis(out, x.detach().to_vector<double>(), x.shape(), 0, 0, x.dtype());
-  return out << "  " << x.describe();
-}
-
 }  // namespace sy
+
+#include "indexing.h"
+#include "printing.h"
 
 #endif  // SWITCHYARD_TENSOR_H_

@@ -13,8 +13,7 @@ namespace sy::nn::init {
 namespace detail {
 inline Tensor& Assign(Tensor& x, const Tensor& value) {
   NoGrad guard;
-  Tensor target = x;
-  std::move(target) = value;
+  x[ellipsis] = value;
   return x;
 }
 inline TensorOptions Like(const Tensor& x) { return {.dtype = x.dtype(), .device = x.device()}; }

@@ -180,7 +180,7 @@ class ModuleBase {
     std::vector<std::pair<Tensor, Tensor>> copies;
     for (const auto& [name, tensor] : wanted)
       copies.emplace_back(tensor, given[name].detach().to(tensor.device()).to(tensor.dtype()));
-    for (auto& [tensor, value] : copies) std::move(tensor) = value;
+    for (const auto& [tensor, value] : copies) tensor[ellipsis] = value;
   }
 
   void zero_grad() {
