@@ -279,7 +279,7 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   SyShape shapes[Launch::kMaxOut];
   if (spec.infer) {
     InferArgs args{op, run.in, run.in_count, attrs, run.dtype, shapes, op.outs};
-    if (absl::Status s = spec.infer(args); !s.ok()) return s;
+    if (absl::Status s = InferShapes(args); !s.ok()) return s;
     if (!common_type) common_type = TypeOf(shapes[0].dtype);
   } else {
     if (absl::Status s = Broadcast(op, run, &shapes[0]); !s.ok()) return s;

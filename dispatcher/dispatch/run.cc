@@ -89,7 +89,7 @@ absl::StatusOr<const void*> CompleteAttrs(const Op& op, const SyRun& run,
   if (op.spec->infer) {
     SyShape shape{};
     InferArgs args{op, run.in, run.in_count, attrs->view(), run.dtype, &shape, 1};
-    if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
+    if (absl::Status s = InferShapes(args); !s.ok()) return s;
     elements = CountOf(shape.dims, shape.rank) * (SY_DTYPE_BITS(shape.dtype) > 32 ? 2 : 1);
   } else {
     elements = run.in[0]->view.count;
@@ -162,6 +162,8 @@ absl::Status RunView(const Op& op, const Attrs& attrs, const SyRun& run, SyTenso
     if (run.out[i])
       return absl::InvalidArgumentError(
           absl::StrCat(op.name, ": a view cannot be written into a given tensor"));
+    const SyView& v = views[static_cast<size_t>(i)];
+    if (absl::Status s = CheckShape(op.name.c_str(), v.shape, v.rank); !s.ok()) return s;
   }
   for (int i = 0; i < run.out_count; ++i) {
     out[i] = MakeViewOf(x, views[static_cast<size_t>(i)]).Leak();
@@ -376,7 +378,7 @@ absl::Status RunKernels(const Op& op, const Attrs& attrs, SyDevice* device, SySt
   const int outs = op.outs;
   if (op.spec) {
     InferArgs args{op, in, run.in_count, attrs, run.dtype, shapes, outs};
-    if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
+    if (absl::Status s = InferShapes(args); !s.ok()) return s;
   } else if (absl::Status s = InferPlugin(op, in, run.in_count, attrs.data(), shapes, outs);
              !s.ok()) {
     return s;
@@ -461,7 +463,7 @@ absl::Status RunRow(const Op& op, const Attrs& attrs, SyStream* stream, const Sy
                     SyTensor* const* in, SyTensor** out) {
   SyShape shape{};
   InferArgs args{op, in, run.in_count, attrs, run.dtype, &shape, 1};
-  if (absl::Status s = op.spec->infer(args); !s.ok()) return s;
+  if (absl::Status s = InferShapes(args); !s.ok()) return s;
   const int type = in[0]->view.type, rank = in[0]->view.rank;
   if (run.out[0] || rank == 0 || in[0]->view.count == 0)
     return absl::UnimplementedError(absl::StrCat(op.name, ": not a case for row"));
@@ -485,6 +487,11 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
                           SyTensor* const* in, SyTensor** out) {
   absl::InlinedVector<TensorRef, 2> owned;
   if (op.spec) {
+    if (op.spec->infer && op.outs > 0) {
+      SyShape shapes[Launch::kMaxOut];
+      InferArgs args{op, in, run.in_count, attrs, run.dtype, shapes, op.outs};
+      if (absl::Status s = InferShapes(args); !s.ok()) return s;
+    }
     absl::InlinedVector<Val, 3> inputs;
     for (int i = 0; i < run.in_count; ++i) inputs.push_back(in[i] ? Val::Share(in[i]) : Val());
     ErrorScope scope;

@@ -40,19 +40,27 @@ absl::Status ReadConv(const Op& op, const Attrs& attrs, Conv* c) {
   return absl::OkStatus();
 }
 
+// What is left to move a window in; below 0: it does not fit.
+int64_t Room(int64_t n, int64_t k, int64_t padding, int64_t dilation) {
+  return AddClamped(AddClamped(n, MulClamped(2, padding)), -MulClamped(dilation, k - 1) - 1);
+}
+
 int64_t OutSize(int64_t n, int64_t k, int64_t stride, int64_t padding, int64_t dilation) {
-  const int64_t room = n + 2 * padding - dilation * (k - 1) - 1;
+  const int64_t room = Room(n, k, padding, dilation);
   return room < 0 ? -1 : room / stride + 1;
 }
 
 absl::Status ConvShape(const InferArgs& a, const Conv& c, std::span<const int64_t> x,
                        std::span<const int64_t> w, int64_t* out) {
-  if (x.size() != 4 || w.size() != 4 || x[1] != w[1] * c.groups || w[0] % c.groups)
+  if (x.size() != 4 || w.size() != 4 || w[1] < 0 || x[1] != MulClamped(w[1], c.groups) ||
+      w[0] % c.groups)
     return a.Error(
         absl::StrFormat("x %s, weight %s, groups %d; want x [n, c, h, w], weight [out, c / groups, "
                         "kh, kw], out a multiple of groups",
                         ShapeText(x.data(), static_cast<int>(x.size())),
                         ShapeText(w.data(), static_cast<int>(w.size())), c.groups));
+  if (w[2] < 1 || w[3] < 1)
+    return a.Error(absl::StrFormat("kernel %dx%d; want at least 1x1", w[2], w[3]));
   out[0] = x[0];
   out[1] = w[0];
   out[2] = OutSize(x[2], w[2], c.stride.h, c.padding.h, c.dilation.h);
@@ -294,11 +302,11 @@ struct PoolShape {
 
 int64_t PoolOut(int64_t n, int64_t k, int64_t stride, int64_t padding, int64_t dilation,
                 bool ceil) {
-  const int64_t room = n + 2 * padding - dilation * (k - 1) - 1;
+  const int64_t room = Room(n, k, padding, dilation);
   if (room < 0) return -1;
   int64_t out = room / stride + 1;
   // The last window of ceil mode must begin inside the input or its left padding.
-  if (ceil && room % stride && out * stride < n + padding) ++out;
+  if (ceil && room % stride && MulClamped(out, stride) < n + padding) ++out;
   return out;
 }
 
@@ -316,7 +324,7 @@ absl::Status ReadPool(const Op& op, const Attrs& attrs, const SyView& x, bool di
   p->stride = p->kernel;
   if (!attrs.List("stride").empty() && !PairOf(attrs, "stride", 1, &p->stride))
     return bad("stride has one or two entries from 1");
-  if (2 * p->padding.h > p->kernel.h || 2 * p->padding.w > p->kernel.w)
+  if (p->padding.h > p->kernel.h / 2 || p->padding.w > p->kernel.w / 2)
     return bad("padding is more than half of the kernel");
   const bool ceil = attrs.Flag("ceil");
   p->oh = PoolOut(x.shape[2], p->kernel.h, p->stride.h, p->padding.h, p->dilation.h, ceil);
@@ -324,7 +332,9 @@ absl::Status ReadPool(const Op& op, const Attrs& attrs, const SyView& x, bool di
   if (p->oh < 0 || p->ow < 0) return bad("the window does not fit");
   auto extra = [](int64_t out, int64_t stride, int64_t dilation, int64_t k, int64_t n,
                   int64_t padding) {
-    return std::max<int64_t>(0, (out - 1) * stride + dilation * (k - 1) + 1 - n - 2 * padding);
+    // No more than a stride, though the stride may be any number.
+    return std::max<int64_t>(
+        0, AddClamped(MulClamped(out - 1, stride), dilation * (k - 1) + 1 - n - 2 * padding));
   };
   p->extra_h = extra(p->oh, p->stride.h, p->dilation.h, p->kernel.h, x.shape[2], p->padding.h);
   p->extra_w = extra(p->ow, p->stride.w, p->dilation.w, p->kernel.w, x.shape[3], p->padding.w);
@@ -415,7 +425,8 @@ Vals MaxPoolGrad(const OpArgs& a) {
 
 absl::Status MaxPoolGradInfer(InferArgs& a) {
   const auto shape = a.attrs.List("shape");
-  if (shape.size() != 4 || !SameShape(a.view(0), a.view(1)) || a.view(0).rank != 4)
+  if (shape.size() != 4 || !SameShape(a.view(0), a.view(1)) || a.view(0).rank != 4 ||
+      shape[0] != a.view(0).shape[0] || shape[1] != a.view(0).shape[1])
     return a.Error("want dy and indices of one shape [n, c, oh, ow], and the input's shape");
   a.Set(0, a.type(0), shape.data(), 4);
   return absl::OkStatus();
@@ -482,8 +493,18 @@ Vals AvgPoolGrad(const OpArgs& a) {
 
 absl::Status AvgPoolGradInfer(InferArgs& a) {
   const auto shape = a.attrs.List("shape");
-  if (shape.size() != 4 || a.view(0).rank != 4)
+  const SyView& dy = a.view(0);
+  SyView x;
+  x.rank = 4;
+  if (shape.size() == 4) std::copy(shape.begin(), shape.end(), x.shape);
+  PoolShape p;
+  if (shape.size() != 4 || dy.rank != 4)
     return a.Error("want dy [n, c, oh, ow] and the input's shape");
+  if (absl::Status s = ReadPool(a.op, a.attrs, x, false, &p); !s.ok()) return s;
+  const int64_t want[] = {shape[0], shape[1], p.oh, p.ow};
+  if (!std::equal(want, want + 4, dy.shape))
+    return a.Error(absl::StrFormat("dy has shape %s; want %s", ShapeText(dy.shape, dy.rank),
+                                   ShapeText(want, 4)));
   a.Set(0, a.type(0), shape.data(), 4);
   return absl::OkStatus();
 }

@@ -143,7 +143,8 @@ absl::Status PadInfer(InferArgs& a) {
   a.SetLike(0, 0, a.type(0));
   for (int d = 0; d < x.rank; ++d) {
     int64_t& size = a.out[0].dims[d];
-    size += pads[static_cast<size_t>(2 * d)] + pads[static_cast<size_t>(2 * d + 1)];
+    size = AddClamped(AddClamped(size, pads[static_cast<size_t>(2 * d)]),
+                      pads[static_cast<size_t>(2 * d + 1)]);
     if (size < 0)
       return a.Error(
           absl::StrFormat("axis %d of %s would have size %d", d, Describe(a.in[0]), size));
@@ -212,7 +213,7 @@ Vals Repeat(const OpArgs& a) {
     const int64_t size = static_cast<int>(d) < lead ? 1 : a[0].size(static_cast<int>(d) - lead);
     split.insert(split.end(), {1, size});
     wide.insert(wide.end(), {repeats[d], size});
-    final_shape.push_back(repeats[d] * size);
+    final_shape.push_back(MulClamped(repeats[d], size));
   }
   return {Reshape(Expand(Reshape(a[0], split), wide), final_shape)};
 }

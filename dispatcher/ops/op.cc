@@ -263,6 +263,14 @@ AttrBlob& AttrBlob::Set(std::string_view name, std::string_view value) {
 
 // ---- helpers of rows
 
+absl::Status InferShapes(InferArgs& a) {
+  if (absl::Status s = a.op.spec->infer(a); !s.ok()) return s;
+  for (int i = 0; i < a.out_count; ++i)
+    if (absl::Status s = CheckShape(a.op.name.c_str(), a.out[i].dims, a.out[i].rank); !s.ok())
+      return s;
+  return absl::OkStatus();
+}
+
 absl::Status InferArgs::Error(std::string_view what) const {
   return absl::InvalidArgumentError(
       absl::StrCat(op.name, ": ", absl::string_view(what.data(), what.size())));

@@ -115,14 +115,16 @@ struct InferArgs {
   absl::Status Error(std::string_view what) const;  // "softmax: <what>"
   void Set(int i, int type, const int64_t* dims, int rank) {
     out[i].dtype = DtypeOf(type);
-    out[i].rank = rank;
-    for (int d = 0; d < rank; ++d) out[i].dims[d] = dims[d];
+    out[i].rank = rank;  // InferShapes refuses too many
+    for (int d = 0; d < std::min(rank, SY_MAX_RANK); ++d) out[i].dims[d] = dims[d];
   }
   void SetLike(int i, int input, int type) { Set(i, type, view(input).shape, view(input).rank); }
   // Normalises a dimension number; an error names the op.
   absl::StatusOr<int> Axis(int64_t dim, int rank) const;
 };
 using InferFn = absl::Status (*)(InferArgs& a);
+// The row's infer, and whether what it gives are shapes at all: attributes may say anything.
+absl::Status InferShapes(InferArgs& a);
 
 // A view op: `out` comes with the input's view copied; shape, strides, offset (and type) are
 // changed.

@@ -44,6 +44,8 @@ absl::Status SliceAxis(ViewArgs& a, SyView& y, int d, int64_t start, int64_t end
     start = start >= size ? size - 1 : clip(start, -1, size - 1);
     end = end < -size ? -1 : clip(end, -1, size - 1);
   }
+  // A step beyond the axis is like one just beyond it, and can be negated and multiplied with.
+  step = std::clamp(step, -size - 1, size + 1);
   const int64_t distance = step > 0 ? end - start : start - end;
   const int64_t count = distance > 0 ? (distance + std::abs(step) - 1) / std::abs(step) : 0;
   if (count) y.offset += start * y.strides[d] * TypeBytes(y.type);
@@ -160,11 +162,10 @@ const OpSpec kRows[] = {
        SyView& y = (*a.out)[0];
        const int64_t bytes = TypeBytes(y.type), base = a.x->storage->offset();
        const int64_t limit = a.x->storage->bytes();
-       int64_t low = a.attrs.Int("offset") * bytes, high = low + bytes;
+       int64_t low = MulClamped(a.attrs.Int("offset"), bytes), high = AddClamped(low, bytes);
        for (size_t d = 0; d < shape.size(); ++d) {
-         if (shape[d] == 0) high = low;
-         const int64_t reach = (shape[d] - 1) * strides[d] * bytes;
-         (reach < 0 ? low : high) += reach;
+         const int64_t reach = MulClamped(MulClamped(shape[d] - 1, strides[d]), bytes);
+         (reach < 0 ? low : high) = AddClamped(reach < 0 ? low : high, reach);
        }
        if (CountOf(shape.data(), static_cast<int>(shape.size())) && (low < 0 || high > limit))
          return a.Error(
@@ -515,16 +516,17 @@ const OpSpec kRows[] = {
        for (size_t i = 0; i < dims.size(); ++i) {
          auto d = Axis(a, dims[i], rank);
          if (!d.ok()) return d.status();
-         const int64_t step = dilation.empty() ? 1 : dilation[i], reach = step * (size[i] - 1) + 1;
+         const int64_t step = dilation.empty() ? 1 : dilation[i];
          if (size[i] < 1 || stride[i] < 1 || step < 1)
            return a.Error("size, stride and dilation must be 1 or more");
+         const int64_t reach = AddClamped(MulClamped(step, size[i] - 1), 1);
          if (y.shape[*d] < reach)
            return a.Error(absl::StrFormat("window of %d does not fit into axis %d of %s", reach, *d,
                                           Describe(a.x)));
          y.shape[rank + static_cast<int>(i)] = size[i];
          y.strides[rank + static_cast<int>(i)] = y.strides[*d] * step;
          y.shape[*d] = (y.shape[*d] - reach) / stride[i] + 1;
-         y.strides[*d] *= stride[i];
+         y.strides[*d] = MulClamped(y.strides[*d], stride[i]);  // of no matter for one window
        }
        y.rank = rank + static_cast<int>(dims.size());
        return absl::OkStatus();

@@ -5,6 +5,7 @@
 #define DISPATCHER_TENSOR_TENSOR_H_
 
 #include <atomic>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
@@ -59,6 +60,19 @@ int64_t CountOf(const int64_t* shape, int32_t rank);  // -1 when it overflows
 bool SameView(const SyView& a, const SyView& b);      // the same elements in the same order
 bool MayOverlap(const SyView& a, const SyView& b);    // conservative: compares byte ranges
 bool SelfOverlaps(const SyView& view);                // conservative
+// For sizes, strides and steps that a program names: what does not fit ends at the nearest number
+// that does, and is refused where it is compared with something.
+inline int64_t AddClamped(int64_t a, int64_t b) {
+  int64_t sum;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
+}
+inline int64_t MulClamped(int64_t a, int64_t b) {
+  int64_t product;
+  if (!__builtin_mul_overflow(a, b, &product)) return product;
+  return (a < 0) != (b < 0) ? std::numeric_limits<int64_t>::min()
+                            : std::numeric_limits<int64_t>::max();
+}
 inline bool SameShape(const SyView& a, const SyView& b) {
   if (a.rank != b.rank) return false;
   for (int32_t d = 0; d < a.rank; ++d)

@@ -379,6 +379,21 @@ bool Within(const Case& c, SyDtype dtype, uint64_t set) {
   return has(dtype);
 }
 
+std::vector<Tensor> Call(const Case& c, SyDtype dtype, const SyDevice* device) {
+  Inputs arrays;
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < c.inputs.size(); ++i) {
+    Random random(c.Label() + std::to_string(i));
+    arrays.push_back(Draw(c.inputs[i], dtype, &random));
+    tensors.push_back(Upload(arrays.back(), sy_device_name(device)));
+  }
+  SyOpInfo info{};
+  info.size = sizeof info;
+  detail::Check(sy_op_info(detail::FindOp(c.op.c_str()), &info));
+  return Call(c, dtype, tensors, info.out_count < 0 ? c.reference(arrays, dtype).size() : 0,
+              device);
+}
+
 Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device) try {
   const char* where = sy_device_name(device);
   Inputs arrays;

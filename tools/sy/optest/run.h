@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "case.h"
+#include "switchyard/tensor.h"
 
 namespace sy::optest {
 
@@ -33,6 +34,9 @@ struct Outcome {
 // Everything the op reads or writes has a dtype of the set (bits SY_T_*).
 bool Within(const Case& c, SyDtype dtype, uint64_t set);
 Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device);
+
+// Only calls the op, with dense inputs. Throws sy::Error.
+std::vector<Tensor> Call(const Case& c, SyDtype dtype, const SyDevice* device);
 
 }  // namespace sy::optest
 
