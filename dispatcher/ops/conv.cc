@@ -1,6 +1,7 @@
 // Convolution and pooling over [batch, channels, height, width]. The composites are windows (a
 // view), a copy and matmul; devices name kernels for speed.
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -16,12 +17,13 @@ struct Pair {
   int64_t h, w;
 };
 
-// One number counts for both axes.
+// One number counts for both axes. Kernels may add to these numbers and multiply them with sizes.
+constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
 bool PairOf(const Attrs& attrs, std::string_view name, int64_t least, Pair* out) {
   const auto list = attrs.List(name);
   if (list.empty() || list.size() > 2) return false;
   *out = {list[0], list.back()};
-  return out->h >= least && out->w >= least;
+  return std::min(out->h, out->w) >= least && std::max(out->h, out->w) <= kMost;
 }
 
 struct Conv {
@@ -35,8 +37,8 @@ absl::Status ReadConv(const Op& op, const Attrs& attrs, Conv* c) {
       !PairOf(attrs, "dilation", 1, &c->dilation) || c->groups < 1)
     return absl::InvalidArgumentError(
         absl::StrCat(op.name,
-                     ": stride, padding, dilation have one or two entries, stride, dilation and "
-                     "groups from 1, padding from 0"));
+                     ": stride, padding, dilation have one or two entries up to 2147483647, "
+                     "stride, dilation and groups from 1, padding from 0"));
   return absl::OkStatus();
 }
 
@@ -320,10 +322,11 @@ absl::Status ReadPool(const Op& op, const Attrs& attrs, const SyView& x, bool di
   if (x.rank != 4) return bad("want x [n, c, h, w]");
   if (!PairOf(attrs, "kernel", 1, &p->kernel) || !PairOf(attrs, "padding", 0, &p->padding) ||
       (dilated && !PairOf(attrs, "dilation", 1, &p->dilation)))
-    return bad("kernel, padding and dilation have one or two entries, from 1, 0 and 1");
+    return bad(
+        "kernel, padding and dilation have one or two entries up to 2147483647, from 1, 0, 1");
   p->stride = p->kernel;
   if (!attrs.List("stride").empty() && !PairOf(attrs, "stride", 1, &p->stride))
-    return bad("stride has one or two entries from 1");
+    return bad("stride has one or two entries from 1 to 2147483647");
   if (p->padding.h > p->kernel.h / 2 || p->padding.w > p->kernel.w / 2)
     return bad("padding is more than half of the kernel");
   const bool ceil = attrs.Flag("ceil");

@@ -69,10 +69,9 @@ absl::Status CatCore(CoreArgs& a) {
   return absl::OkStatus();
 }
 
-// Start, count and step of a slice attribute set along an axis of this size, as `slice` reads them.
-struct Cut {
+// Where slice_scatter writes.
+struct Cut : AxisSlice {
   int dim;
-  int64_t start, count, step;
 };
 
 absl::StatusOr<Cut> CutOf(const InferArgs& a) {
@@ -80,22 +79,9 @@ absl::StatusOr<Cut> CutOf(const InferArgs& a) {
   if (x.rank == 0) return a.Error("a 0-d tensor has no axis to slice");
   auto dim = a.Axis(a.attrs.Int("dim"), x.rank);
   if (!dim.ok()) return dim.status();
-  const int64_t size = x.shape[*dim], step = a.attrs.Int("step");
-  if (step == 0) return a.Error("step is 0");
-  auto clip = [&](int64_t i, int64_t low, int64_t high) {
-    return std::clamp(i < 0 ? i + size : i, low, high);
-  };
-  int64_t start = a.attrs.Int("start"), end = a.attrs.Int("end");
-  if (step > 0) {
-    start = clip(start, 0, size);
-    end = clip(end, 0, size);
-  } else {
-    start = start >= size ? size - 1 : clip(start, -1, size - 1);
-    end = end < -size ? -1 : clip(end, -1, size - 1);
-  }
-  const int64_t distance = step > 0 ? end - start : start - end;
-  return Cut{*dim, start, distance > 0 ? (distance + std::abs(step) - 1) / std::abs(step) : 0,
-             step};
+  if (a.attrs.Int("step") == 0) return a.Error("step is 0");
+  return Cut{SliceOf(x.shape[*dim], a.attrs.Int("start"), a.attrs.Int("end"), a.attrs.Int("step")),
+             *dim};
 }
 
 absl::Status SliceScatterInfer(InferArgs& a) {
@@ -234,7 +220,7 @@ Vals Roll(const OpArgs& a) {
     }
     const int64_t size = x.size(d);
     if (size == 0) continue;
-    const int64_t cut = ((-shifts[i]) % size + size) % size;
+    const int64_t cut = (size - shifts[i] % size) % size;
     if (cut == 0) continue;
     const Val parts[] = {Slice(x, d, cut, size), Slice(x, d, 0, cut)};
     AttrBlob attrs(&OpOf<"cat">());

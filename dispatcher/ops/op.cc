@@ -263,6 +263,23 @@ AttrBlob& AttrBlob::Set(std::string_view name, std::string_view value) {
 
 // ---- helpers of rows
 
+AxisSlice SliceOf(int64_t size, int64_t start, int64_t end, int64_t step) {
+  auto clip = [&](int64_t i, int64_t low, int64_t high) {
+    return std::clamp(i < 0 ? i + size : i, low, high);
+  };
+  if (step > 0) {
+    start = clip(start, 0, size);
+    end = clip(end, 0, size);
+  } else {
+    start = start >= size ? size - 1 : clip(start, -1, size - 1);
+    end = end < -size ? -1 : clip(end, -1, size - 1);
+  }
+  // A step beyond the axis is like one just beyond it, and can be negated.
+  step = std::clamp(step, -size - 1, size + 1);
+  const int64_t distance = step > 0 ? end - start : start - end;
+  return {start, distance > 0 ? (distance + std::abs(step) - 1) / std::abs(step) : 0, step};
+}
+
 absl::Status InferShapes(InferArgs& a) {
   if (absl::Status s = a.op.spec->infer(a); !s.ok()) return s;
   for (int i = 0; i < a.out_count; ++i)

@@ -126,6 +126,13 @@ using InferFn = absl::Status (*)(InferArgs& a);
 // The row's infer, and whether what it gives are shapes at all: attributes may say anything.
 absl::Status InferShapes(InferArgs& a);
 
+// A slice of an axis as Python reads it: the first element, how many, and the step from one to the
+// next.
+struct AxisSlice {
+  int64_t start, count, step;
+};
+AxisSlice SliceOf(int64_t size, int64_t start, int64_t end, int64_t step);  // step: not 0
+
 // A view op: `out` comes with the input's view copied; shape, strides, offset (and type) are
 // changed.
 struct ViewArgs {

@@ -56,7 +56,8 @@ Grads PickGrad(G g) {  // max_dim, min_dim: to the element that the index names
 int64_t CountOver(const Val& x, Dims dims) {
   if (dims.empty()) return x.view().count;
   int64_t n = 1;
-  for (int64_t d : dims) n *= x.size(static_cast<int>(d));
+  for (int64_t d : dims)  // what is no axis, the reduction refuses
+    if (d >= -x.rank() && d < x.rank()) n = MulClamped(n, x.size(static_cast<int>(d)));
   return n;
 }
 

@@ -32,25 +32,10 @@ absl::Status PermuteBy(ViewArgs& a, std::span<const int> order) {
 // One step of slicing along an axis; start and end are normalised as Python does.
 absl::Status SliceAxis(ViewArgs& a, SyView& y, int d, int64_t start, int64_t end, int64_t step) {
   if (step == 0) return a.Error("step is 0");
-  const int64_t size = y.shape[d];
-  auto clip = [&](int64_t i, int64_t low, int64_t high) {
-    if (i < 0) i += size;
-    return std::clamp(i, low, high);
-  };
-  if (step > 0) {
-    start = clip(start, 0, size);
-    end = clip(end, 0, size);
-  } else {
-    start = start >= size ? size - 1 : clip(start, -1, size - 1);
-    end = end < -size ? -1 : clip(end, -1, size - 1);
-  }
-  // A step beyond the axis is like one just beyond it, and can be negated and multiplied with.
-  step = std::clamp(step, -size - 1, size + 1);
-  const int64_t distance = step > 0 ? end - start : start - end;
-  const int64_t count = distance > 0 ? (distance + std::abs(step) - 1) / std::abs(step) : 0;
-  if (count) y.offset += start * y.strides[d] * TypeBytes(y.type);
-  y.shape[d] = count;
-  y.strides[d] *= step;
+  const AxisSlice cut = SliceOf(y.shape[d], start, end, step);
+  if (cut.count) y.offset += cut.start * y.strides[d] * TypeBytes(y.type);
+  y.shape[d] = cut.count;
+  if (cut.count > 1) y.strides[d] *= cut.step;
   return absl::OkStatus();
 }
 
@@ -112,7 +97,7 @@ absl::Status ResolveShape(const Op& op, const SyTensor* x, std::span<const int64
       return absl::InvalidArgumentError(
           absl::StrFormat("%s: size %d at axis %d", op.name, (*shape)[d], d));
     } else {
-      known *= (*shape)[d];
+      known = MulClamped(known, (*shape)[d]);
     }
   }
   if (shape->size() > SY_MAX_RANK)
@@ -172,8 +157,9 @@ const OpSpec kRows[] = {
              absl::StrFormat("reaches bytes %d to %d of a storage of %d", low, high, limit));
        y.rank = static_cast<int32_t>(shape.size());
        std::copy(shape.begin(), shape.end(), y.shape);
-       std::copy(strides.begin(), strides.end(), y.strides);
-       y.offset = base + a.attrs.Int("offset") * bytes;
+       for (int d = 0; d < y.rank; ++d)  // the stride of a single element may be anything
+         y.strides[d] = y.shape[d] > 1 ? strides[static_cast<size_t>(d)] : 1;
+       y.offset = base + MulClamped(a.attrs.Int("offset"), bytes);
        return absl::OkStatus();
      },
      .grad = kNoGrad},
@@ -191,7 +177,7 @@ const OpSpec kRows[] = {
        if (!d1.ok()) return d1.status();
        if (!d2.ok()) return d2.status();
        if (*d1 == *d2) return a.Error("dim1 and dim2 are the same axis");
-       const int64_t k = a.attrs.Int("offset");
+       const int64_t k = std::clamp(a.attrs.Int("offset"), -x.shape[*d1], x.shape[*d2]);
        SyView& y = (*a.out)[0];
        int n = 0;
        for (int d = 0; d < x.rank; ++d) {
@@ -387,8 +373,8 @@ const OpSpec kRows[] = {
          SyView y;
          CopyView(&y, x);
          y.shape[*d] = size;
-         if (size) y.offset += start * x.strides[*d] * TypeBytes(x.type);
-         start += size;
+         if (size && start < x.shape[*d]) y.offset += start * x.strides[*d] * TypeBytes(x.type);
+         start = AddClamped(start, size);
          a.out->push_back(y);
        }
        if (start != x.shape[*d])
@@ -524,9 +510,9 @@ const OpSpec kRows[] = {
            return a.Error(absl::StrFormat("window of %d does not fit into axis %d of %s", reach, *d,
                                           Describe(a.x)));
          y.shape[rank + static_cast<int>(i)] = size[i];
-         y.strides[rank + static_cast<int>(i)] = y.strides[*d] * step;
+         y.strides[rank + static_cast<int>(i)] = size[i] > 1 ? y.strides[*d] * step : 1;
          y.shape[*d] = (y.shape[*d] - reach) / stride[i] + 1;
-         y.strides[*d] = MulClamped(y.strides[*d], stride[i]);  // of no matter for one window
+         if (y.shape[*d] > 1) y.strides[*d] *= stride[i];
        }
        y.rank = rank + static_cast<int>(dims.size());
        return absl::OkStatus();

@@ -32,7 +32,7 @@ void SetContiguousStrides(SyView* v) {
   int64_t stride = 1;
   for (int32_t d = v->rank - 1; d >= 0; --d) {
     v->strides[d] = stride;
-    stride *= std::max<int64_t>(v->shape[d], 1);
+    stride = MulClamped(stride, std::max<int64_t>(v->shape[d], 1));  // beside an axis of size 0
   }
 }
 
