@@ -197,22 +197,22 @@ inline std::vector<Tensor> PlacesOf(const Tensor& mask) {
 //
 //   x[1] = y;           // into x
 //   Tensor row = x[1];  // shares x's memory: row += 1 changes x, row = y names another tensor
-class Place : public Tensor {
+class Indexed : public Tensor {
  public:
-  explicit Place(Tensor part) : Tensor(std::move(part)) {}
-  explicit Place(detail::Picked picked)
+  explicit Indexed(Tensor part) : Tensor(std::move(part)) {}
+  explicit Indexed(detail::Picked picked)
       : Tensor(picked.Read()), picked_(std::make_shared<detail::Picked>(std::move(picked))) {}
-  Place(const Place&) = default;
-  Place(Place&&) = default;
+  Indexed(const Indexed&) = default;
+  Indexed(Indexed&&) = default;
 
   void operator=(const Tensor& value) && { Write(value); }
-  void operator=(const Place& value) && { Write(value); }
-  Place& operator=(const Tensor& other) & {
+  void operator=(const Indexed& value) && { Write(value); }
+  Indexed& operator=(const Tensor& other) & {
     Tensor::operator=(other);
     picked_ = nullptr;
     return *this;
   }
-  Place& operator=(const Place& other) & = default;
+  Indexed& operator=(const Indexed& other) & = default;
 
   // In place on a view, by way of a copy where elements are picked.
   void operator+=(const Tensor& value) && {
@@ -227,19 +227,19 @@ class Place : public Tensor {
   void operator/=(const Tensor& value) && {
     picked_ ? Write(*this / value) : void(Tensor::operator/=(value));
   }
-  Place& operator+=(const Tensor& value) & {
+  Indexed& operator+=(const Tensor& value) & {
     Tensor::operator+=(value);
     return *this;
   }
-  Place& operator-=(const Tensor& value) & {
+  Indexed& operator-=(const Tensor& value) & {
     Tensor::operator-=(value);
     return *this;
   }
-  Place& operator*=(const Tensor& value) & {
+  Indexed& operator*=(const Tensor& value) & {
     Tensor::operator*=(value);
     return *this;
   }
-  Place& operator/=(const Tensor& value) & {
+  Indexed& operator/=(const Tensor& value) & {
     Tensor::operator/=(value);
     return *this;
   }
@@ -253,7 +253,7 @@ class Place : public Tensor {
 
 namespace detail {
 
-inline Place PartOf(const Tensor& base, std::span<const Index> indices) {
+inline Indexed PartOf(const Tensor& base, std::span<const Index> indices) {
   int64_t used = 0;
   bool open = false;
   for (const Index& i : indices) {
@@ -301,7 +301,7 @@ inline Place PartOf(const Tensor& base, std::span<const Index> indices) {
       }
     }
   }
-  if (picked.axes.empty()) return Place(view);
+  if (picked.axes.empty()) return Indexed(view);
   Shape shape;  // of all index tensors together
   for (const Tensor& t : picked.index) {
     Shape s = t.shape();
@@ -317,19 +317,19 @@ inline Place PartOf(const Tensor& base, std::span<const Index> indices) {
   for (Tensor& t : picked.index)
     if (t.shape() != shape) t = expand(t, shape);
   picked.view = view;
-  return Place(std::move(picked));
+  return Indexed(std::move(picked));
 }
 
 }  // namespace detail
 
 template <std::integral T>
-Place Tensor::operator[](T index) const {
-  return Place(select(*this, 0, static_cast<int64_t>(index)));
+Indexed Tensor::operator[](T index) const {
+  return Indexed(select(*this, 0, static_cast<int64_t>(index)));
 }
-inline Place Tensor::operator[](const Index& index) const {
+inline Indexed Tensor::operator[](const Index& index) const {
   return detail::PartOf(*this, {&index, 1});
 }
-inline Place Tensor::operator[](std::initializer_list<Index> indices) const {
+inline Indexed Tensor::operator[](std::initializer_list<Index> indices) const {
   return detail::PartOf(*this, {indices.begin(), indices.size()});
 }
 

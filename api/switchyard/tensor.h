@@ -179,7 +179,7 @@ struct TensorOptions {
 };
 
 class Tensor;
-class Place;
+class Indexed;
 struct Index;
 
 // ---- the tensor
@@ -293,9 +293,9 @@ class Tensor {
 
   // x[1], x[-1], x[range(0, 5)], x[mask], x[{range(), 2}], x[{ellipsis, index}]: see indexing.h.
   template <std::integral T>
-  Place operator[](T index) const;
-  Place operator[](const Index& index) const;
-  Place operator[](std::initializer_list<Index> indices) const;
+  Indexed operator[](T index) const;
+  Indexed operator[](const Index& index) const;
+  Indexed operator[](std::initializer_list<Index> indices) const;
 
   // ---- autograd
   bool requires_grad() const { return sy_tensor_requires_grad(handle_) != 0; }
