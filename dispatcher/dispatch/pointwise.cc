@@ -213,6 +213,23 @@ absl::Status Broadcast(const Op& op, const SyRun& run, SyShape* shape) {
   return absl::OkStatus();
 }
 
+// Whether the inputs broadcast to a shape that infer gave.
+absl::Status FitsInto(const Op& op, const SyRun& run, const SyShape& shape) {
+  for (int i = 0; i < run.in_count; ++i) {
+    if (!run.in[i] || run.in[i]->IsNumber()) continue;
+    const SyView& v = run.in[i]->view;
+    const int lead = shape.rank - v.rank;
+    bool fits = lead >= 0;
+    for (int d = 0; fits && d < v.rank; ++d)
+      fits = v.shape[d] == 1 || v.shape[d] == shape.dims[lead + d];
+    if (!fits)
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: input %d, %s, does not broadcast to %s", op.name, i,
+                          Describe(run.in[i]), ShapeText(shape.dims, shape.rank)));
+  }
+  return absl::OkStatus();
+}
+
 // The view as it looks in the output's shape: new leading axes and axes of size 1 get stride 0.
 void ExpandTo(SyView* v, const SyShape& shape) {
   const int lead = shape.rank - v->rank;
@@ -280,6 +297,7 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   if (spec.infer) {
     InferArgs args{op, run.in, run.in_count, attrs, run.dtype, shapes, op.outs};
     if (absl::Status s = InferShapes(args); !s.ok()) return s;
+    if (absl::Status s = FitsInto(op, run, shapes[0]); !s.ok()) return s;
     if (!common_type) common_type = TypeOf(shapes[0].dtype);
   } else {
     if (absl::Status s = Broadcast(op, run, &shapes[0]); !s.ok()) return s;

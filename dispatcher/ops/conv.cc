@@ -431,6 +431,9 @@ absl::Status MaxPoolGradInfer(InferArgs& a) {
   if (shape.size() != 4 || !SameShape(a.view(0), a.view(1)) || a.view(0).rank != 4 ||
       shape[0] != a.view(0).shape[0] || shape[1] != a.view(0).shape[1])
     return a.Error("want dy and indices of one shape [n, c, oh, ow], and the input's shape");
+  if (a.type(1) != SY_T_I64)
+    return a.Error(
+        absl::StrFormat("indices are %s; want i64, as max_pool2d gives them", Describe(a.in[1])));
   a.Set(0, a.type(0), shape.data(), 4);
   return absl::OkStatus();
 }

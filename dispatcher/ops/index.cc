@@ -181,6 +181,11 @@ Vals IndexSelect(const OpArgs& a) {
 
 Vals IndexAdd(const OpArgs& a) {
   if (!CheckIndexArgs(a)) return {Val()};
+  if (a[2].rank() != a[0].rank()) {
+    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
+        "index_add: source %s for %s; want one rank", Describe(a[2].get()), Describe(a[0].get()))));
+    return {Val()};
+  }
   const int dim = DimOf(a.attrs, a[0].rank());
   return {ScatterAdd(a[0], dim, SpreadIndex(a[1], a[2], dim), a[2])};
 }

@@ -73,11 +73,11 @@ struct Result {
   std::string text, reason;
 };
 
-Result Call(const Case& c, const char* device_name) {
+Result Call(const Case& c, size_t results, const char* device_name) {
   const sy::Device device(device_name);
   try {
     std::string text;
-    for (const sy::Tensor& t : Call(c, c.dtypes[0], device.handle())) {
+    for (const sy::Tensor& t : Call(c, c.dtypes[0], results, device.handle())) {
       int64_t count = 1;
       for (const int64_t s : t.shape()) {
         EXPECT_GE(s, 0) << c.Label() << " on " << device_name;
@@ -91,6 +91,10 @@ Result Call(const Case& c, const char* device_name) {
     return {text, ""};
   } catch (const sy::Error& e) {
     const std::string reason = e.what();
+    try {
+      sy::synchronize(device);  // of several bad indices each is reported at a wait
+    } catch (const sy::Error&) {
+    }
     EXPECT_FALSE(reason.empty()) << c.Label();
     EXPECT_EQ(reason.find('\n'), std::string::npos) << c.Label() << ": " << reason;
     EXPECT_LT(reason.size(), 6000u) << c.Label();
@@ -121,7 +125,8 @@ TEST(Attributes, AreRefusedOrMakeSense) {
     SyOpInfo info{};
     info.size = sizeof info;
     ASSERT_EQ(sy_op_info(sy_op_find(op.c_str()), &info), SY_OK) << op;
-    for (const Case* base : cases)
+    for (const Case* base : cases) {
+      const size_t results = CountResults(*base, base->dtypes[0]);
       for (int32_t i = 0; i < info.attr_count; ++i) {
         const auto& spec = *SY_AT(SyAttrSpec, info.attrs, info.attr_size, i);
         Case c = *base;
@@ -132,14 +137,66 @@ TEST(Attributes, AreRefusedOrMakeSense) {
         if (at == c.attrs.end()) at = c.attrs.insert(at, {spec.name, int64_t{0}});
         for (Value& v : extremes) {
           at->value = std::move(v);
-          const Result cpu = Call(c, "cpu:0"), tutorial = Call(c, "tutorial:0");
+          const Result cpu = Call(c, results, "cpu:0"), tutorial = Call(c, results, "tutorial:0");
           EXPECT_EQ(cpu.text, tutorial.text)
               << c.Label() << "\n  cpu: " << cpu.reason << "\n  tutorial: " << tutorial.reason;
           ++calls;
           refused += cpu.text == "refused";
         }
       }
+    }
   }
+  std::printf("%lld calls, %lld refused\n", static_cast<long long>(calls),
+              static_cast<long long>(refused));
+  EXPECT_GT(refused, calls / 20);
+}
+
+TEST(Inputs, AreRefusedOrMakeSense) {
+  const std::vector<Shape> shapes = {{},
+                                     {0},
+                                     {1},
+                                     {3},
+                                     {2, 3},
+                                     {0, 3},
+                                     {3, 0, 2},
+                                     {2, 3, 4, 5},
+                                     {1, 1, 1, 1},
+                                     {2, 2, 2, 2, 2},
+                                     Shape(SY_MAX_RANK, 1)};
+  const std::vector<SyDtype> dtypes = {SY_F32, SY_F64, SY_F16, SY_BF16, SY_I8,
+                                       SY_I32, SY_I64, SY_U8,  SY_U64,  SY_BOOL};
+  int64_t calls = 0, refused = 0;
+  for (const auto& [op, cases] : CasesByOp())
+    for (const Case* base : cases) {
+      const size_t results = CountResults(*base, base->dtypes[0]);
+      auto compare = [&](const Case& c) {
+        const Result cpu = Call(c, results, "cpu:0"), tutorial = Call(c, results, "tutorial:0");
+        EXPECT_EQ(cpu.text, tutorial.text)
+            << c.Label() << "\n  cpu: " << cpu.reason << "\n  tutorial: " << tutorial.reason;
+        ++calls;
+        refused += cpu.text == "refused";
+      };
+      for (size_t i = 0; i < base->inputs.size(); ++i) {
+        for (const Shape& shape : shapes) {
+          Case c = *base;
+          c.inputs[i].shape = shape;
+          compare(c);
+        }
+        for (const SyDtype dtype : dtypes) {
+          Case c = *base;
+          c.inputs[i].dtype = dtype;
+          compare(c);
+        }
+      }
+      if (!base->inputs.empty()) {
+        Case c = *base;
+        c.inputs.pop_back();
+        compare(c);
+        c.inputs = base->inputs;
+        c.inputs.resize(base->inputs.size() + 17, base->inputs[0]);
+        compare(c);
+      }
+    }
   std::printf("%lld calls, %lld refused\n", static_cast<long long>(calls),
               static_cast<long long>(refused));
   EXPECT_GT(refused, calls / 20);

@@ -379,32 +379,36 @@ bool Within(const Case& c, SyDtype dtype, uint64_t set) {
   return has(dtype);
 }
 
-std::vector<Tensor> Call(const Case& c, SyDtype dtype, const SyDevice* device) {
+namespace {
+Inputs DrawAll(const Case& c, SyDtype dtype) {
   Inputs arrays;
-  std::vector<Tensor> tensors;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
-    Random random(c.Label() + std::to_string(i));
+    Random random(c.Label() + Info(dtype).name + std::to_string(i));
     arrays.push_back(Draw(c.inputs[i], dtype, &random));
-    tensors.push_back(Upload(arrays.back(), sy_device_name(device)));
   }
-  SyOpInfo info{};
-  info.size = sizeof info;
-  detail::Check(sy_op_info(detail::FindOp(c.op.c_str()), &info));
-  return Call(c, dtype, tensors, info.out_count < 0 ? c.reference(arrays, dtype).size() : 0,
-              device);
+  return arrays;
+}
+}  // namespace
+
+std::vector<Tensor> Call(const Case& c, SyDtype dtype, size_t results, const SyDevice* device) {
+  std::vector<Tensor> tensors;
+  for (const Array& a : DrawAll(c, dtype)) tensors.push_back(Upload(a, sy_device_name(device)));
+  return Call(c, dtype, tensors, results, device);
+}
+
+size_t CountResults(const Case& c, SyDtype dtype) {
+  return c.reference(DrawAll(c, dtype), dtype).size();
 }
 
 Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device) try {
   const char* where = sy_device_name(device);
-  Inputs arrays;
+  Inputs arrays = DrawAll(c, dtype);
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
-    Random random(c.Label() + Info(dtype).name + std::to_string(i));
-    arrays.push_back(Draw(c.inputs[i], dtype, &random));
     const Layout own = layout != Layout::kMixed
                            ? layout
                            : static_cast<Layout>((i + 1) % static_cast<size_t>(Layout::kMixed));
-    tensors.push_back(Place(&arrays.back(), own, where));
+    tensors.push_back(Place(&arrays[i], own, where));
   }
   const std::vector<Array> want = c.reference(arrays, dtype);
   const std::vector<Tensor> got = Call(c, dtype, tensors, want.size(), device);

@@ -35,8 +35,10 @@ struct Outcome {
 bool Within(const Case& c, SyDtype dtype, uint64_t set);
 Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device);
 
-// Only calls the op, with dense inputs. Throws sy::Error.
-std::vector<Tensor> Call(const Case& c, SyDtype dtype, const SyDevice* device);
+// Only calls the op, with dense inputs. `results` counts where the op leaves their number open.
+// Throws sy::Error.
+std::vector<Tensor> Call(const Case& c, SyDtype dtype, size_t results, const SyDevice* device);
+size_t CountResults(const Case& c, SyDtype dtype);
 
 }  // namespace sy::optest
 
