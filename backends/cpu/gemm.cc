@@ -186,9 +186,10 @@ struct Block {
     if (direct_a) {  // all of B stays near, A is read once
       for (int64_t i = i0; i < i1; ++i)
         for (int64_t j = j0; j < j1; ++j) Tile(i, j);
-    } else {  // a panel of B stays near while the rows of A pass by
-      for (int64_t j = j0; j < j1; ++j)
-        for (int64_t i = i0; i < i1; ++i) Tile(i, j);
+    } else {  // two panels of A stay near while B passes by, each panel of which serves both
+      for (int64_t i = i0; i < i1; i += 2)
+        for (int64_t j = j0; j < j1; ++j)
+          for (int64_t near = i; near < std::min(i + 2, i1); ++near) Tile(near, j);
     }
   }
 };

@@ -7,6 +7,7 @@
 #include <hwy/highway.h>
 
 #include <cmath>
+#include <utility>
 
 #include "backends/cpu/gemm.h"
 
@@ -33,6 +34,13 @@ HWY_INLINE V Fused(D d, V a, V b, V c) {
 #endif
 }
 
+// fn(0), fn(1) ... as code: what a loop does with arrays of vectors goes by way of the stack where
+// g++ unrolls it too late, and that cost a tenth of short products.
+template <int... kIndex, class Fn>
+HWY_INLINE void Each(std::integer_sequence<int, kIndex...>, Fn fn) {
+  (fn(std::integral_constant<int, kIndex>()), ...);
+}
+
 template <typename T, int kRows, int kVectors>
 HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_step,
                         const T* HWY_RESTRICT b, int64_t ldb, T* HWY_RESTRICT c, int64_t ldc,
@@ -40,33 +48,40 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  constexpr std::make_integer_sequence<int, kRows> kEachRow;
   V left[kRows], right[kRows];
-  for (int i = 0; i < kRows; ++i) {
-    if (!accumulate) {  // short products otherwise wait for the lines that they store to
+  if (accumulate) {
+    Each(kEachRow, [&](auto i) HWY_ATTR {
+      left[i] = hn::LoadU(d, c + i * ldc);
+      if constexpr (kVectors == 2) right[i] = hn::LoadU(d, c + i * ldc + n);
+    });
+  } else {
+    Each(kEachRow, [&](auto i) HWY_ATTR {
+      // Short products otherwise wait for the lines that they store to.
       __builtin_prefetch(c + i * ldc, 1);
       if constexpr (kVectors == 2) __builtin_prefetch(c + i * ldc + n, 1);
-    }
-    left[i] = accumulate ? hn::LoadU(d, c + i * ldc) : hn::Zero(d);
-    if constexpr (kVectors == 2)
-      right[i] = accumulate ? hn::LoadU(d, c + i * ldc + n) : hn::Zero(d);
+      left[i] = hn::Zero(d);
+      if constexpr (kVectors == 2) right[i] = hn::Zero(d);
+    });
   }
+  // Three rows for each address in a register: x86 adds none, one or two times a_row to it.
+  constexpr std::make_integer_sequence<int, (kRows + 2) / 3> kEachGroup;
   const T* group[(kRows + 2) / 3];
-  for (int i = 0; i < kRows; i += 3) group[i / 3] = a + i * a_row;
+  Each(kEachGroup, [&](auto g) HWY_ATTR { group[g] = a + 3 * g * a_row; });
   for (int64_t p = 0; p < k; ++p) {
     const V b0 = hn::LoadU(d, b), b1 = kVectors == 2 ? hn::LoadU(d, b + n) : b0;
-    for (int i = 0; i < kRows; ++i) {
-      // Three rows for each address in a register: x86 adds none, one or two times a_row to it.
+    Each(kEachRow, [&](auto i) HWY_ATTR {
       const V x = hn::Set(d, group[i / 3][i % 3 * a_row]);
       left[i] = Fused(d, x, b0, left[i]);
       if constexpr (kVectors == 2) right[i] = Fused(d, x, b1, right[i]);
-    }
-    for (const T*& g : group) g += a_step;
+    });
+    Each(kEachGroup, [&](auto g) HWY_ATTR { group[g] += a_step; });
     b += ldb;
   }
-  for (int i = 0; i < kRows; ++i) {
+  Each(kEachRow, [&](auto i) HWY_ATTR {
     hn::StoreU(left[i], d, c + i * ldc);
     if constexpr (kVectors == 2) hn::StoreU(right[i], d, c + i * ldc + n);
-  }
+  });
 }
 
 // Few rows are common (vectors, last panels): each count has code of its own.
