@@ -537,6 +537,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   views[3].dtype = made_view.dtype;
   views[3].type = made_view.type;
   views[3].bytes = made_view.bytes;
+  views[3].flags = made_view.flags;
   uint64_t consts[Launch::kMaxConsts];
   if (entry->program->const_count)
     FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
