@@ -138,6 +138,13 @@ struct Picked {
     return shape;
   }
 
+  static Shape Inverse(const Shape& order) {
+    Shape inverse(order.size());
+    for (size_t d = 0; d < order.size(); ++d)
+      inverse[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);
+    return inverse;
+  }
+
   Tensor Read() const {
     const Tensor rows = index_select(Flat(), Places(), 0);
     return permute(reshape(rows, ResultShape()), ResultOrder());
@@ -145,15 +152,12 @@ struct Picked {
 
   void Write(const Tensor& value) const {
     const Shape shape = ResultShape(), order = ResultOrder();
-    Shape ordered, back(order.size());
-    for (size_t d = 0; d < order.size(); ++d) {
-      ordered.push_back(shape[static_cast<size_t>(order[d])]);
-      back[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);
-    }
+    Shape ordered;
+    for (const int64_t d : order) ordered.push_back(shape[static_cast<size_t>(d)]);
     Tensor source = value;
     if (!sy_tensor_device(value.handle()))  // a number
       source = full({}, value, {.dtype = view.dtype(), .device = view.device()});
-    source = permute(expand(source.to(view.dtype()), ordered), back);
+    source = permute(expand(source.to(view.dtype()), ordered), Inverse(order));
     const Tensor flat = Flat();
     Shape rows = flat.shape();
     const Tensor places = Places().to(i64);
@@ -163,12 +167,9 @@ struct Picked {
     const Tensor written = scatter(flat, contiguous(expand(reshape(places, column), rows)),
                                    contiguous(reshape(source, rows)), 0);
     const Shape front = Order();
-    Shape moved, home(front.size());
-    for (size_t d = 0; d < front.size(); ++d) {
-      moved.push_back(view.size(front[d]));
-      home[static_cast<size_t>(front[d])] = static_cast<int64_t>(d);
-    }
-    WriteInto(view, permute(reshape(written, moved), home));
+    Shape moved;
+    for (const int64_t d : front) moved.push_back(view.size(d));
+    WriteInto(view, permute(reshape(written, moved), Inverse(front)));
   }
 };
 
