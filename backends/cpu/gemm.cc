@@ -15,6 +15,7 @@ constexpr int64_t kBlockM =
     96;  // packed A stays in the second level; a multiple of every tile's rows
 constexpr int64_t kStackBytes = 48 << 10;
 constexpr int64_t kFlopsPerTask = 2 << 20;
+constexpr int64_t kPanelsTogether = 4;  // of A, whose results are turned at once
 
 int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 // Panels of so many elements that are worth a thread.
@@ -147,35 +148,39 @@ struct Block {
   bool accumulate;
   int64_t row_panels, column_panels, rows_per_task, columns_per_task;
 
-  void Tile(int64_t i, int64_t j) const {
-    const int64_t half = tile->columns / 2;
-    const int64_t columns = n - j * tile->columns <= half ? half : tile->columns;
-    const auto run = columns == half ? tile->run_half : tile->run;
-    const int64_t used_rows = std::min(rows, m - i * rows),
-                  used_columns = std::min(columns, n - j * tile->columns);
-    const T* from_a = a + i * panel_a;
+  // Panel i of A by panel j of B, into `to`, which has room for `columns` of each row.
+  void Tile(int64_t i, int64_t j, int64_t columns, T* to, int64_t ldc) const {
     const bool tail = tail_b != nullptr && j == column_panels - 1;
-    const T* from_b = tail ? tail_b : b + j * panel_b;
-    const int64_t step_b = tail ? tile->columns : ldb;
-    T* to = c.data + i * rows * c.row_stride + j * tile->columns * c.column_stride;
-    if (c.column_stride == 1 && used_columns == columns) {
-      run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, to, c.row_stride,
-          accumulate);
+    const auto run = columns == tile->columns ? tile->run : tile->run_half;
+    run(k, static_cast<int>(std::min(rows, m - i * rows)), a + i * panel_a, a_row, a_step,
+        tail ? tail_b : b + j * panel_b, tail ? tile->columns : ldb, to, ldc, accumulate);
+  }
+
+  // Panels [i0, i1) of A by panel j of B.
+  void Tiles(int64_t i0, int64_t i1, int64_t j) const {
+    const int64_t used = std::min<int64_t>(tile->columns, n - j * tile->columns),
+                  columns = used <= tile->columns / 2 ? tile->columns / 2 : tile->columns;
+    const Matrix<T> to = {c.data + i0 * rows * c.row_stride + j * tile->columns * c.column_stride,
+                          c.row_stride, c.column_stride};
+    if (c.column_stride == 1 && used == columns) {
+      for (int64_t i = i0; i < i1; ++i)
+        Tile(i, j, columns, to.data + (i - i0) * rows * c.row_stride, c.row_stride);
       return;
     }
-    // Edges and strided results go by way of a full tile.
-    alignas(64) T full[12 * 32];
-    const Matrix<T> whole = {full, columns, 1}, part = {to, c.row_stride, c.column_stride};
+    // Edges and strided results go by way of whole tiles.
+    alignas(64) T full[kPanelsTogether * kMostTile];
+    const Matrix<T> whole = {full, columns, 1};
+    const int64_t used_rows = std::min(m, i1 * rows) - i0 * rows;
     if (accumulate) {
-      std::fill_n(full, rows * columns, T(0));  // what is not used is computed all the same
-      CopyPart<T>(part, whole, used_rows, used_columns);
+      std::fill_n(full, used_rows * columns, T(0));  // what is not used is computed all the same
+      CopyPart<T>(to, whole, used_rows, used);
     }
-    run(k, static_cast<int>(used_rows), from_a, a_row, a_step, from_b, step_b, full, columns,
-        accumulate);
-    if (part.row_stride == 1)
-      tile->turn(full, columns, used_rows, used_columns, to, part.column_stride);
+    for (int64_t i = i0; i < i1; ++i)
+      Tile(i, j, columns, full + (i - i0) * rows * columns, columns);
+    if (to.row_stride == 1)
+      tile->turn(full, columns, used_rows, used, to.data, to.column_stride);
     else
-      CopyPart<T>(whole, part, used_rows, used_columns);
+      CopyPart<T>(whole, to, used_rows, used);
   }
 
   void Task(int64_t t) const {
@@ -183,14 +188,12 @@ struct Block {
     const int64_t i0 = t / column_tasks * rows_per_task, j0 = t % column_tasks * columns_per_task;
     const int64_t i1 = std::min(row_panels, i0 + rows_per_task),
                   j1 = std::min(column_panels, j0 + columns_per_task);
-    if (direct_a) {  // all of B stays near, A is read once
-      for (int64_t i = i0; i < i1; ++i)
-        for (int64_t j = j0; j < j1; ++j) Tile(i, j);
-    } else {  // two panels of A stay near while B passes by, each panel of which serves both
-      for (int64_t i = i0; i < i1; i += 2)
-        for (int64_t j = j0; j < j1; ++j)
-          for (int64_t near = i; near < std::min(i + 2, i1); ++near) Tile(near, j);
-    }
+    // Panels of A that stay near while those of B pass by: one where A is read where it is and all
+    // of B is near, else two, which share each panel of B. More where C is turned: lines of it are
+    // then written whole.
+    const int64_t near = c.column_stride != 1 ? kPanelsTogether : direct_a ? 1 : 2;
+    for (int64_t i = i0; i < i1; i += near)
+      for (int64_t j = j0; j < j1; ++j) Tiles(i, std::min(i + near, i1), j);
   }
 };
 

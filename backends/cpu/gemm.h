@@ -25,6 +25,8 @@ bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<c
 bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const double> a,
           Matrix<const double> b, Matrix<double> c);
 
+inline constexpr int kMostTile = 12 * 32;  // elements of the largest register tile
+
 // The register tile of one instruction set (gemm_tile.cc).
 template <typename T>
 struct GemmTile {
