@@ -12,7 +12,8 @@ namespace {
 // One past a tile, a block of k and a thread's share, and less than any of them.
 constexpr int64_t kSizes[][3] = {{1, 1, 1},     {1, 7, 5},      {3, 40, 17},   {12, 32, 64},
                                  {13, 33, 3},   {64, 64, 64},   {64, 10, 300}, {10, 64, 300},
-                                 {61, 100, 70}, {200, 96, 257}, {130, 70, 2},  {48, 2100, 9}};
+                                 {61, 100, 70}, {200, 96, 257}, {130, 70, 2},  {48, 2100, 9},
+                                 {30, 70, 1},   {14, 35, 2050}};
 constexpr int kPlain = 0, kTransposed = 1, kStrided = 2;  // layouts
 
 std::vector<int64_t> Strides(int layout, int64_t rows, int64_t columns) {

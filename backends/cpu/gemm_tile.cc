@@ -1,5 +1,10 @@
 // The register tile: accumulators stay in registers for a whole block of k.
 #include "backends/cpu/targets.h"
+
+#if !defined(__clang__)
+// Stores stay where they are written: between the multiply-adds of a tile's last rows.
+#pragma GCC optimize("no-schedule-insns2")
+#endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/gemm_tile.cc"
 #include <hwy/foreach_target.h>
@@ -50,8 +55,24 @@ HWY_INLINE T* NextRow(T* row, int64_t ldc) {
   return row;
 }
 
+// k of 0 and 1.
+template <typename T, int kVectors>
+HWY_NOINLINE void RunShort(int64_t k, int rows, const T* a, int64_t a_row, const T* b, T* c,
+                           int64_t ldc, bool accumulate) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  for (int i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < kVectors * n; j += n) {
+      T* to = c + i * ldc + j;
+      auto sum = accumulate ? hn::LoadU(d, to) : hn::Zero(d);
+      if (k > 0) sum = Fused(d, hn::Set(d, a[i * a_row]), hn::LoadU(d, b + j), sum);
+      hn::StoreU(sum, d, to);
+    }
+}
+
 static_assert(kTileRows * 2 * hn::MaxLanes(hn::ScalableTag<float>()) <= kMostTile);
 
+// k of 2 and more.
 template <typename T, int kRows, int kVectors>
 HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_step,
                         const T* HWY_RESTRICT b, int64_t ldb, T* HWY_RESTRICT c, int64_t ldc,
@@ -82,7 +103,7 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
   constexpr std::make_integer_sequence<int, (kRows + 2) / 3> kEachGroup;
   const T* group[(kRows + 2) / 3];
   Each(kEachGroup, [&](auto g) HWY_ATTR { group[g] = a + 3 * g * a_row; });
-  for (int64_t p = 0; p < k; ++p) {
+  for (int64_t p = 0; p < k - 2; ++p) {
     const V b0 = hn::LoadU(d, b), b1 = kVectors == 2 ? hn::LoadU(d, b + n) : b0;
     Each(kEachRow, [&](auto i) HWY_ATTR {
       const V x = hn::Set(d, group[i / 3][i % 3 * a_row]);
@@ -92,10 +113,17 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
     Each(kEachGroup, [&](auto g) HWY_ATTR { group[g] += a_step; });
     b += ldb;
   }
+  // The last two k go row by row: stores then leave at the rate at which they can, and the next
+  // tile does not wait for them.
+  const V b0 = hn::LoadU(d, b), b1 = kVectors == 2 ? hn::LoadU(d, b + n) : b0;
+  b += ldb;
+  const V b2 = hn::LoadU(d, b), b3 = kVectors == 2 ? hn::LoadU(d, b + n) : b2;
   row = NextRow(c, 0);
   Each(kEachRow, [&](auto i) HWY_ATTR {
-    hn::StoreU(left[i], d, row);
-    if constexpr (kVectors == 2) hn::StoreU(right[i], d, row + n);
+    const V x = hn::Set(d, group[i / 3][i % 3 * a_row]),
+            y = hn::Set(d, group[i / 3][i % 3 * a_row + a_step]);
+    hn::StoreU(Fused(d, y, b2, Fused(d, x, b0, left[i])), d, row);
+    if constexpr (kVectors == 2) hn::StoreU(Fused(d, y, b3, Fused(d, x, b1, right[i])), d, row + n);
     row = NextRow(row, ldc);
   });
 }
@@ -104,6 +132,9 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
 template <typename T, int kVectors, int kRows>
 void RunRows(int64_t k, int used, const T* a, int64_t a_row, int64_t a_step, const T* b,
              int64_t ldb, T* c, int64_t ldc, bool accumulate) {
+  if constexpr (kRows == kTileRows) {
+    if (k < 2) return RunShort<T, kVectors>(k, used, a, a_row, b, c, ldc, accumulate);
+  }
   if constexpr (kRows > 0) {
     if (used == kRows)
       return RunTile<T, kRows, kVectors>(k, a, a_row, a_step, b, ldb, c, ldc, accumulate);
