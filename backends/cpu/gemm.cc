@@ -146,6 +146,7 @@ struct Block {
   const T* tail_b;  // the last panel, packed, where B itself ends before it does; or null
   Matrix<T> c;
   bool accumulate;
+  Matrix<const T> bias;  // of this block of C; without data in all but the last block of k
   int64_t row_panels, column_panels, rows_per_task, columns_per_task;
 
   // Panel i of A by panel j of B, into `to`, which has room for `columns` of each row.
@@ -156,27 +157,37 @@ struct Block {
         tail ? tail_b : b + j * panel_b, tail ? tile->columns : ldb, to, ldc, accumulate);
   }
 
+  // To results that begin at panel i of A and panel j of B, while they are near.
+  void AddBias(int64_t i, int64_t j, int64_t used_rows, int64_t used, T* to, int64_t ldc) const {
+    if (bias.data == nullptr) return;
+    tile->add(used_rows, used, to, ldc,
+              bias.data + i * rows * bias.row_stride + j * tile->columns * bias.column_stride,
+              bias.row_stride, bias.column_stride);
+  }
+
   // Panels [i0, i1) of A by panel j of B.
   void Tiles(int64_t i0, int64_t i1, int64_t j) const {
     const int64_t used = std::min<int64_t>(tile->columns, n - j * tile->columns),
                   columns = used <= tile->columns / 2 ? tile->columns / 2 : tile->columns;
     const Matrix<T> to = {c.data + i0 * rows * c.row_stride + j * tile->columns * c.column_stride,
                           c.row_stride, c.column_stride};
+    const int64_t used_rows = std::min(m, i1 * rows) - i0 * rows;
     if (c.column_stride == 1 && used == columns) {
       for (int64_t i = i0; i < i1; ++i)
         Tile(i, j, columns, to.data + (i - i0) * rows * c.row_stride, c.row_stride);
+      AddBias(i0, j, used_rows, used, to.data, c.row_stride);
       return;
     }
     // Edges and strided results go by way of whole tiles.
     alignas(64) T full[kPanelsTogether * kMostTile];
     const Matrix<T> whole = {full, columns, 1};
-    const int64_t used_rows = std::min(m, i1 * rows) - i0 * rows;
     if (accumulate) {
       std::fill_n(full, used_rows * columns, T(0));  // what is not used is computed all the same
       CopyPart<T>(to, whole, used_rows, used);
     }
     for (int64_t i = i0; i < i1; ++i)
       Tile(i, j, columns, full + (i - i0) * rows * columns, columns);
+    AddBias(i0, j, used_rows, used, full, columns);
     if (to.row_stride == 1)
       tile->turn(full, columns, used_rows, used, to.data, to.column_stride);
     else
@@ -240,7 +251,7 @@ bool IsDirectA(const GemmTile<T>& tile, int64_t n, Matrix<const T> a) {
 
 template <typename T>
 bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
-         Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
+         Matrix<const T> a, Matrix<const T> b, Matrix<T> c, Matrix<const T> bias) {
   // Blocks of k of one size: a short last one would load and store C for little.
   const int64_t blocks_k = std::max<int64_t>(1, (k + kBlockK - 1) / kBlockK),
                 block_k = (k + blocks_k - 1) / blocks_k, block_n = std::min(n, kBlockN);
@@ -298,6 +309,10 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
             tail,
             {c.data + m0 * c.row_stride + n0 * c.column_stride, c.row_stride, c.column_stride},
             k0 > 0,
+            {bias.data != nullptr && k0 + kk == k
+                 ? bias.data + m0 * bias.row_stride + n0 * bias.column_stride
+                 : nullptr,
+             bias.row_stride, bias.column_stride},
             row_panels,
             column_panels,
             0,
@@ -313,7 +328,7 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
 // whose result is stored along its rows where both cost the same.
 template <typename T>
 bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int64_t k,
-            Matrix<const T> a, Matrix<const T> b, Matrix<T> c) {
+            Matrix<const T> a, Matrix<const T> b, Matrix<T> c, Matrix<const T> bias) {
   // In cycles, about: copies move a few elements each, transposes less, a tile takes a cycle or two
   // for each of its rows and each k, and a half one hardly less.
   const auto cost = [&](int64_t rows, int64_t columns, Matrix<const T> left, Matrix<const T> right,
@@ -334,19 +349,20 @@ bool Choose(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, i
   const double plain = cost(m, n, a, b, c);
   const double turned = cost(n, m, b.Transposed(), a.Transposed(), c.Transposed());
   if (turned < plain)
-    return Run<T>(host, tile, n, m, k, b.Transposed(), a.Transposed(), c.Transposed());
-  return Run<T>(host, tile, m, n, k, a, b, c);
+    return Run<T>(host, tile, n, m, k, b.Transposed(), a.Transposed(), c.Transposed(),
+                  bias.Transposed());
+  return Run<T>(host, tile, m, n, k, a, b, c, bias);
 }
 
 }  // namespace
 
 bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const float> a,
-          Matrix<const float> b, Matrix<float> c) {
-  return Choose<float>(host, TileF32(isa), m, n, k, a, b, c);
+          Matrix<const float> b, Matrix<float> c, Matrix<const float> bias) {
+  return Choose<float>(host, TileF32(isa), m, n, k, a, b, c, bias);
 }
 bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const double> a,
-          Matrix<const double> b, Matrix<double> c) {
-  return Choose<double>(host, TileF64(isa), m, n, k, a, b, c);
+          Matrix<const double> b, Matrix<double> c, Matrix<const double> bias) {
+  return Choose<double>(host, TileF64(isa), m, n, k, a, b, c, bias);
 }
 
 }  // namespace sy::cpu

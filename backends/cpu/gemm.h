@@ -19,11 +19,12 @@ struct Matrix {
   Matrix Transposed() const { return {data, column_stride, row_stride}; }
 };
 
-// False: no memory for packing.
+// C = A B, or A B + bias where `bias` has data: a matrix like C, of any strides, 0 where it
+// repeats. Each element is rounded once more for the bias. k > 0. False: no memory for packing.
 bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const float> a,
-          Matrix<const float> b, Matrix<float> c);
+          Matrix<const float> b, Matrix<float> c, Matrix<const float> bias = {});
 bool Gemm(const SyHost* host, Isa isa, int64_t m, int64_t n, int64_t k, Matrix<const double> a,
-          Matrix<const double> b, Matrix<double> c);
+          Matrix<const double> b, Matrix<double> c, Matrix<const double> bias = {});
 
 inline constexpr int kMostTile = 12 * 32;  // elements of the largest register tile
 
@@ -39,6 +40,9 @@ struct GemmTile {
   // The same for the first half of the columns.
   void (*run_half)(int64_t k, int used_rows, const T* a, int64_t a_row, int64_t a_step, const T* b,
                    int64_t ldb, T* c, int64_t ldc, bool accumulate);
+  // c[i * ldc + j] += bias[i * bias_row + j * bias_column] for i < rows, j < columns.
+  void (*add)(int64_t rows, int64_t columns, T* c, int64_t ldc, const T* bias, int64_t bias_row,
+              int64_t bias_column);
   // to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
   void (*turn)(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to,
                int64_t to_stride);

@@ -200,16 +200,42 @@ void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, i
     for (int64_t p = 0; p < k; ++p) to[p * to_stride + i] = from[i * from_stride + p];
 }
 
+template <typename T>
+void Add(int64_t rows, int64_t columns, T* c, int64_t ldc, const T* bias, int64_t bias_row,
+         int64_t bias_column) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < rows; ++i, c += ldc, bias += bias_row) {
+    int64_t j = 0;
+    if (bias_column == 0) {
+      for (; j + n <= columns; j += n)
+        hn::StoreU(hn::Add(hn::LoadU(d, c + j), hn::Set(d, *bias)), d, c + j);
+    } else if (bias_column == 1) {
+      for (; j + n <= columns; j += n)
+        hn::StoreU(hn::Add(hn::LoadU(d, c + j), hn::LoadU(d, bias + j)), d, c + j);
+    }
+    for (; j < columns; ++j) c[j] += bias[j * bias_column];
+  }
+}
+
 const GemmTile<float>* Float() {
   static constexpr GemmTile<float> kTile = {
-      kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
-      RunRows<float, 2, kTileRows>, RunRows<float, 1, kTileRows>, Turn<float>};
+      kTileRows,
+      2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
+      RunRows<float, 2, kTileRows>,
+      RunRows<float, 1, kTileRows>,
+      Add<float>,
+      Turn<float>};
   return &kTile;
 }
 const GemmTile<double>* Double() {
   static constexpr GemmTile<double> kTile = {
-      kTileRows, 2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
-      RunRows<double, 2, kTileRows>, RunRows<double, 1, kTileRows>, Turn<double>};
+      kTileRows,
+      2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
+      RunRows<double, 2, kTileRows>,
+      RunRows<double, 1, kTileRows>,
+      Add<double>,
+      Turn<double>};
   return &kTile;
 }
 

@@ -1,4 +1,5 @@
-// The matmul core kernel: batches of products in every dtype.
+// The matmul core kernel: batches of products in every dtype; and `linear`, which adds the bias to
+// results while they are near.
 #include <algorithm>
 #include <vector>
 
@@ -168,6 +169,48 @@ SyStatus Matmul(const SyCall* call) {
   });
 }
 
+// From one row to the next where all axes but the last are taken as one; false where they cannot
+// be.
+bool RowsOf(const SyView& v, int64_t* out_stride) {
+  *out_stride = 0;
+  int64_t count = 1;
+  for (int d = v.rank - 2; d >= 0; --d) {
+    if (v.shape[d] == 1) continue;
+    if (count == 1) *out_stride = v.strides[d];
+    if (v.strides[d] != *out_stride * count) return false;
+    count *= v.shape[d];
+  }
+  return true;
+}
+
+template <typename T>
+SyStatus LinearOf(const SyCall* call) {
+  const SyView &x = call->in[0], &weight = call->in[1], &bias = call->in[2], &y = call->out[0];
+  const bool has_bias = bias.dtype != 0;
+  const int64_t n = weight.shape[0], k = weight.shape[1];
+  if (y.count == 0) return SY_OK;
+  int64_t x_row, y_row;
+  if (k == 0 || weight.type != x.type || !RowsOf(x, &x_row) || !RowsOf(y, &y_row) ||
+      (has_bias && (bias.type != x.type || bias.rank != 1)))
+    return call->host->fail(SY_UNIMPLEMENTED,
+                            "cpu: linear takes inputs of one type, rows at one "
+                            "distance and a bias of one axis");
+  Matrix<const T> add = {};
+  if (has_bias) add = {DataOf<const T>(bias), 0, bias.shape[0] == 1 ? 0 : bias.strides[0]};
+  return Gemm(call->host, StateOf(call).isa, y.count / n, n, k,
+              Matrix<const T>{DataOf<const T>(x), x_row, x.strides[x.rank - 1]},
+              Matrix<const T>{DataOf<const T>(weight), weight.strides[1], weight.strides[0]},
+              Matrix<T>{DataOf<T>(y), y_row, y.strides[y.rank - 1]}, add)
+             ? SY_OK
+             : OutOfMemory(call->host);
+}
+
+SyStatus Linear(const SyCall* call) {
+  return Guard(call->host, [call]() -> SyStatus {
+    return call->out[0].type == SY_T_F32 ? LinearOf<float>(call) : LinearOf<double>(call);
+  });
+}
+
 }  // namespace
 
 std::span<const SyKernel> MatmulKernels() {
@@ -175,7 +218,12 @@ std::span<const SyKernel> MatmulKernels() {
                                            .rev = 1,
                                            .run = Matmul,
                                            .accepts = SY_ACCEPTS_ALL,
-                                           .dtypes = SY_T_ALL & ~SY_T_BIT(SY_T_BOOL)}};
+                                           .dtypes = SY_T_ALL & ~SY_T_BIT(SY_T_BOOL)},
+                                          {.op = "linear",
+                                           .rev = 1,
+                                           .run = Linear,
+                                           .accepts = SY_ACCEPTS_ALL,
+                                           .dtypes = SY_T_BIT(SY_T_F32) | SY_T_BIT(SY_T_F64)}};
   return kKernels;
 }
 

@@ -130,6 +130,33 @@ Grads MatmulGrad(G g) {
   return {dx, dw};
 }
 
+// The bias broadcasts to the product's shape, not the other way round.
+absl::Status LinearInfer(InferArgs& a) {
+  const SyView &x = a.view(0), &w = a.view(1);
+  if (w.rank != 2 || x.rank < 1 || x.shape[x.rank - 1] != w.shape[1])
+    return a.Error(absl::StrFormat("x %s, weight %s; want x.shape[-1] == weight.shape[1]",
+                                   Describe(a.in[0]), Describe(a.in[1])));
+  int type = Promote(x.type, w.type);
+  if (!type || type == SY_T_BOOL)
+    return a.Error(
+        absl::StrFormat("no product of %s and %s", Describe(a.in[0]), Describe(a.in[1])));
+  int64_t dims[SY_MAX_RANK];
+  std::copy_n(x.shape, x.rank, dims);
+  dims[x.rank - 1] = w.shape[0];
+  if (a.has(2)) {
+    const SyView& bias = a.view(2);
+    bool fits = bias.rank <= x.rank;
+    for (int d = 1; fits && d <= bias.rank; ++d)
+      fits = bias.shape[bias.rank - d] == 1 || bias.shape[bias.rank - d] == dims[x.rank - d];
+    if (!fits)
+      return a.Error(absl::StrFormat("bias %s; want a shape that broadcasts to %s",
+                                     Describe(a.in[2]), ShapeText(dims, x.rank)));
+    type = Promote(type, bias.type);
+  }
+  a.Set(0, type, dims, x.rank);
+  return absl::OkStatus();
+}
+
 // Every product comes out as it is stored: no transposed copy of the weight's gradient.
 Grads LinearGrad(G g) {
   const Val &dy = g.dy(), &x = g.x(0);
@@ -162,15 +189,10 @@ const OpSpec kRows[] = {
      .in_max = 3,
      .optional_from = 2,
      .composite = [](const OpArgs& a) -> Vals {
-       if (a[1].rank() != 2 || a[0].rank() < 1 || a[0].size(-1) != a[1].size(1)) {
-         ErrorScope::Fail(absl::InvalidArgumentError(
-             absl::StrFormat("linear: x %s, weight %s; want x.shape[-1] == weight.shape[1]",
-                             Describe(a[0].get()), Describe(a[1].get()))));
-         return {Val()};
-       }
        const Val y = MatMul(a[0], Transpose(a[1], 0, 1));
        return {a.has(2) ? y + a[2] : y};
      },
+     .infer = LinearInfer,
      .grad = LinearGrad,
      .saves = SaveX(0) | SaveX(1)},
     {.name = "matmul",

@@ -1,6 +1,7 @@
 // Matrix products, convolution and pooling, by their defining sums.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "case.h"
 
@@ -106,15 +107,19 @@ void AddMatrices(Suite* s) {
     s->Add({"matmul", {}, {{a}, {b}}, product, kExact, Integers(), large});
   }
   for (const auto& [rows, in, out] : {std::tuple<Shape, int64_t, int64_t>{{5}, 4, 3},
+                                      {{}, 4, 3},
                                       {{2, 3}, 6, 5},
                                       {{0}, 4, 3},
                                       {{3}, 0, 2},
                                       {{128}, 100, 60}}) {
     Shape x = rows;
     x.push_back(in);
-    for (bool bias : {true, false}) {
+    Shape like_y = rows;
+    like_y.push_back(out);
+    const std::optional<Shape> biases[] = {std::nullopt, Shape{out}, Shape{1}, Shape{}, like_y};
+    for (const std::optional<Shape>& bias : biases) {
       std::vector<Input> inputs{{x}, {{out, in}}};
-      if (bias) inputs.push_back({{out}});
+      if (bias) inputs.push_back({*bias});
       s->Add({"linear",
               {},
               inputs,
