@@ -31,25 +31,19 @@ void Spread(const SyHost* host, int64_t count, int64_t grain, Body body) {
       &body);
 }
 
-// std::copy_n, without the call to memmove for the counts of whole tiles.
+// to = from, a part of a matrix in any layout to one in any other.
 template <typename T>
-inline void CopyFew(const T* from, int64_t n, T* to) {
-  switch (n) {
-    case 6:
-      std::memcpy(to, from, 6 * sizeof(T));
-      break;
-    case 12:
-      std::memcpy(to, from, 12 * sizeof(T));
-      break;
-    case 16:
-      std::memcpy(to, from, 16 * sizeof(T));
-      break;
-    case 32:
-      std::memcpy(to, from, 32 * sizeof(T));
-      break;
-    default:
-      std::copy_n(from, n, to);
-  }
+void Move(const GemmTile<T>& t, int64_t rows, int64_t columns, Matrix<const T> from, Matrix<T> to) {
+  if (from.row_stride == 1 && from.column_stride != 1)
+    return Move(t, columns, rows, from.Transposed(), to.Transposed());
+  if (from.column_stride == 1 && to.column_stride == 1)
+    return t.copy(from.data, from.row_stride, columns, rows, to.data, to.row_stride);
+  if (from.column_stride == 1 && to.row_stride == 1)
+    return t.turn(from.data, from.row_stride, rows, columns, to.data, to.column_stride);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      to.data[i * to.row_stride + j * to.column_stride] =
+          from.data[i * from.row_stride + j * from.column_stride];
 }
 
 // Panels [begin, end) of A: `tile` rows, interleaved so that one k is contiguous. What the last
@@ -57,20 +51,12 @@ inline void CopyFew(const T* from, int64_t n, T* to) {
 template <typename T>
 void PackA(const GemmTile<T>& t, Matrix<const T> a, int64_t tile, int64_t m, int64_t k,
            int64_t begin, int64_t end, T* to) {
-  for (int64_t i0 = begin; i0 < end; ++i0) {
-    T* panel = to + i0 * k * tile;
-    const int64_t used = std::min(tile, m - i0 * tile);
-    const T* from = a.data + i0 * tile * a.row_stride;
-    if (a.row_stride == 1) {
-      for (int64_t p = 0; p < k; ++p) CopyFew(from + p * a.column_stride, used, panel + p * tile);
-    } else if (a.column_stride == 1) {
-      t.turn(from, a.row_stride, used, k, panel, tile);
-    } else {
-      for (int64_t i = 0; i < used; ++i)
-        for (int64_t p = 0; p < k; ++p)
-          panel[p * tile + i] = from[i * a.row_stride + p * a.column_stride];
-    }
-  }
+  // Of columns that lie far apart a few at a time, so that lines which panels share stay near.
+  const int64_t step = a.row_stride == 1 ? 8 : k;
+  for (int64_t p = 0; p < k; p += step)
+    for (int64_t i = begin; i < end; ++i)
+      Move<T>(t, std::min(tile, m - i * tile), std::min(step, k - p), a.From(i * tile, p),
+              {to + (i * k + p) * tile, 1, tile});
 }
 
 // Panels [begin, end) of `tile` columns of B; missing columns are zero.
@@ -78,25 +64,11 @@ template <typename T>
 void PackB(const GemmTile<T>& t, Matrix<const T> b, int64_t n, int64_t k, int64_t begin,
            int64_t end, T* to) {
   const int64_t tile = t.columns;
-  for (int64_t j0 = begin; j0 < end; ++j0) {
-    T* panel = to + j0 * k * tile;
-    const int64_t used = std::min(tile, n - j0 * tile);
-    const T* from = b.data + j0 * tile * b.column_stride;
-    if (b.column_stride == 1) {
-      for (int64_t p = 0; p < k; ++p) {
-        CopyFew(from + p * b.row_stride, used, panel + p * tile);
-        std::fill(panel + p * tile + used, panel + (p + 1) * tile, T(0));
-      }
-    } else {
-      if (used < tile) std::fill_n(panel, k * tile, T(0));
-      if (b.row_stride == 1) {
-        t.turn(from, b.column_stride, used, k, panel, tile);
-      } else {
-        for (int64_t j = 0; j < used; ++j)
-          for (int64_t p = 0; p < k; ++p)
-            panel[p * tile + j] = from[p * b.row_stride + j * b.column_stride];
-      }
-    }
+  for (int64_t j = begin; j < end; ++j) {
+    T* panel = to + j * k * tile;
+    const int64_t used = std::min(tile, n - j * tile);
+    if (used < tile) std::fill_n(panel, k * tile, T(0));
+    Move<T>(t, k, used, b.From(0, j * tile), {panel, tile, 1});
   }
 }
 
@@ -118,18 +90,6 @@ class PackMemory {
   char* data_;
   alignas(64) char stack_[kStackBytes];
 };
-
-template <typename T>
-void CopyPart(Matrix<T> from, Matrix<T> to, int64_t rows, int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const T* x = from.data + r * from.row_stride;
-    T* y = to.data + r * to.row_stride;
-    if (from.column_stride == 1 && to.column_stride == 1)
-      CopyFew(x, columns, y);
-    else
-      for (int64_t s = 0; s < columns; ++s) y[s * to.column_stride] = x[s * from.column_stride];
-  }
-}
 
 template <typename T>
 struct Block {
@@ -160,17 +120,15 @@ struct Block {
   // To results that begin at panel i of A and panel j of B, while they are near.
   void AddBias(int64_t i, int64_t j, int64_t used_rows, int64_t used, T* to, int64_t ldc) const {
     if (bias.data == nullptr) return;
-    tile->add(used_rows, used, to, ldc,
-              bias.data + i * rows * bias.row_stride + j * tile->columns * bias.column_stride,
-              bias.row_stride, bias.column_stride);
+    const Matrix<const T> part = bias.From(i * rows, j * tile->columns);
+    tile->add(used_rows, used, to, ldc, part.data, part.row_stride, part.column_stride);
   }
 
   // Panels [i0, i1) of A by panel j of B.
   void Tiles(int64_t i0, int64_t i1, int64_t j) const {
     const int64_t used = std::min<int64_t>(tile->columns, n - j * tile->columns),
                   columns = used <= tile->columns / 2 ? tile->columns / 2 : tile->columns;
-    const Matrix<T> to = {c.data + i0 * rows * c.row_stride + j * tile->columns * c.column_stride,
-                          c.row_stride, c.column_stride};
+    const Matrix<T> to = c.From(i0 * rows, j * tile->columns);
     const int64_t used_rows = std::min(m, i1 * rows) - i0 * rows;
     if (c.column_stride == 1 && used == columns) {
       for (int64_t i = i0; i < i1; ++i)
@@ -183,15 +141,12 @@ struct Block {
     const Matrix<T> whole = {full, columns, 1};
     if (accumulate) {
       std::fill_n(full, used_rows * columns, T(0));  // what is not used is computed all the same
-      CopyPart<T>(to, whole, used_rows, used);
+      Move<T>(*tile, used_rows, used, to.Const(), whole);
     }
     for (int64_t i = i0; i < i1; ++i)
       Tile(i, j, columns, full + (i - i0) * rows * columns, columns);
     AddBias(i0, j, used_rows, used, full, columns);
-    if (to.row_stride == 1)
-      tile->turn(full, columns, used_rows, used, to.data, to.column_stride);
-    else
-      CopyPart<T>(whole, to, used_rows, used);
+    Move<T>(*tile, used_rows, used, whole.Const(), to);
   }
 
   void Task(int64_t t) const {
@@ -268,8 +223,7 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
                   column_panels = (nn + tile.columns - 1) / tile.columns;
     for (int64_t k0 = 0; k0 < k; k0 += block_k) {
       const int64_t kk = std::min(block_k, k - k0);
-      const Matrix<const T> part_b = {b.data + k0 * b.row_stride + n0 * b.column_stride,
-                                      b.row_stride, b.column_stride};
+      const Matrix<const T> part_b = b.From(k0, n0);
       const T* tail = nullptr;
       if (!direct) {
         Spread(host, column_panels, PackGrain(kk * tile.columns), [&](int64_t begin, int64_t end) {
@@ -277,8 +231,8 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
         });
       } else if (nn % tile.columns) {
         const int64_t last = column_panels - 1;
-        const Matrix<const T> edge = {part_b.data + last * tile.columns, b.row_stride, 1};
-        PackB(tile, edge, nn - last * tile.columns, kk, 0, 1, packed_b);
+        PackB(tile, part_b.From(0, last * tile.columns), nn - last * tile.columns, kk, 0, 1,
+              packed_b);
         tail = packed_b;
       }
       for (int64_t m0 = 0; m0 < m; m0 += block_m) {
@@ -286,8 +240,7 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
         // Panels of about equal height: one of few rows would read all of B for little.
         const int64_t row_panels = (mm + tile.rows - 1) / tile.rows,
                       rows = (mm + row_panels - 1) / row_panels;
-        const Matrix<const T> part_a = {a.data + m0 * a.row_stride + k0 * a.column_stride,
-                                        a.row_stride, a.column_stride};
+        const Matrix<const T> part_a = a.From(m0, k0);
         if (!direct_a)
           Spread(host, row_panels, PackGrain(kk * rows), [&](int64_t begin, int64_t end) {
             PackA(tile, part_a, rows, mm, kk, begin, end, packed_a);
@@ -307,12 +260,9 @@ bool Run(const SyHost* host, const GemmTile<T>& tile, int64_t m, int64_t n, int6
             direct ? b.row_stride : tile.columns,
             direct ? tile.columns : kk * tile.columns,
             tail,
-            {c.data + m0 * c.row_stride + n0 * c.column_stride, c.row_stride, c.column_stride},
+            c.From(m0, n0),
             k0 > 0,
-            {bias.data != nullptr && k0 + kk == k
-                 ? bias.data + m0 * bias.row_stride + n0 * bias.column_stride
-                 : nullptr,
-             bias.row_stride, bias.column_stride},
+            bias.data != nullptr && k0 + kk == k ? bias.From(m0, n0) : Matrix<const T>(),
             row_panels,
             column_panels,
             0,

@@ -14,9 +14,13 @@ namespace sy::cpu {
 
 template <typename T>
 struct Matrix {
-  T* data;
-  int64_t row_stride, column_stride;  // in elements
+  T* data = nullptr;
+  int64_t row_stride = 0, column_stride = 0;  // in elements
   Matrix Transposed() const { return {data, column_stride, row_stride}; }
+  Matrix From(int64_t row, int64_t column) const {  // what begins there
+    return {data + row * row_stride + column * column_stride, row_stride, column_stride};
+  }
+  Matrix<const T> Const() const { return {data, row_stride, column_stride}; }
 };
 
 // C = A B, or A B + bias where `bias` has data: a matrix like C, of any strides, 0 where it
@@ -43,6 +47,9 @@ struct GemmTile {
   // c[i * ldc + j] += bias[i * bias_row + j * bias_column] for i < rows, j < columns.
   void (*add)(int64_t rows, int64_t columns, T* c, int64_t ldc, const T* bias, int64_t bias_row,
               int64_t bias_column);
+  // to[p * to_stride + i] = from[p * from_stride + i] for `count` i and `k` p.
+  void (*copy)(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to,
+               int64_t to_stride);
   // to[p * to_stride + i] = from[i * from_stride + p] for `count` i and `k` p.
   void (*turn)(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to,
                int64_t to_stride);

@@ -7,19 +7,15 @@
 #endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/gemm_tile.cc"
-#include <hwy/foreach_target.h>
-// The order matters: foreach_target comes first.
-#include <hwy/highway.h>
-
-#include <cmath>
+#include "hwy/foreach_target.h"
+// After foreach_target.h.
 #include <utility>
 
 #include "backends/cpu/gemm.h"
+#include "backends/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sy::cpu::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 // Accumulators are rows x 2 vectors; with two vectors of B and one of A they must fit the
 // registers.
@@ -28,16 +24,6 @@ constexpr int kTileRows = 12;
 #else
 constexpr int kTileRows = 6;
 #endif
-
-template <class D, class V>
-HWY_INLINE V Fused(D d, V a, V b, V c) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Set(d, std::fma(hn::GetLane(a), hn::GetLane(b), hn::GetLane(c)));
-#else
-  (void)d;
-  return hn::MulAdd(a, b, c);
-#endif
-}
 
 // fn(0), fn(1) ... as code: what a loop does with arrays of vectors goes by way of the stack where
 // g++ unrolls it too late, and that cost a tenth of short products.
@@ -65,7 +51,7 @@ HWY_NOINLINE void RunShort(int64_t k, int rows, const T* a, int64_t a_row, const
     for (int64_t j = 0; j < kVectors * n; j += n) {
       T* to = c + i * ldc + j;
       auto sum = accumulate ? hn::LoadU(d, to) : hn::Zero(d);
-      if (k > 0) sum = Fused(d, hn::Set(d, a[i * a_row]), hn::LoadU(d, b + j), sum);
+      if (k > 0) sum = Fma(hn::Set(d, a[i * a_row]), hn::LoadU(d, b + j), sum);
       hn::StoreU(sum, d, to);
     }
 }
@@ -107,8 +93,8 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
     const V b0 = hn::LoadU(d, b), b1 = kVectors == 2 ? hn::LoadU(d, b + n) : b0;
     Each(kEachRow, [&](auto i) HWY_ATTR {
       const V x = hn::Set(d, group[i / 3][i % 3 * a_row]);
-      left[i] = Fused(d, x, b0, left[i]);
-      if constexpr (kVectors == 2) right[i] = Fused(d, x, b1, right[i]);
+      left[i] = Fma(x, b0, left[i]);
+      if constexpr (kVectors == 2) right[i] = Fma(x, b1, right[i]);
     });
     Each(kEachGroup, [&](auto g) HWY_ATTR { group[g] += a_step; });
     b += ldb;
@@ -122,8 +108,8 @@ HWY_INLINE void RunTile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64
   Each(kEachRow, [&](auto i) HWY_ATTR {
     const V x = hn::Set(d, group[i / 3][i % 3 * a_row]),
             y = hn::Set(d, group[i / 3][i % 3 * a_row + a_step]);
-    hn::StoreU(Fused(d, y, b2, Fused(d, x, b0, left[i])), d, row);
-    if constexpr (kVectors == 2) hn::StoreU(Fused(d, y, b3, Fused(d, x, b1, right[i])), d, row + n);
+    hn::StoreU(Fma(y, b2, Fma(x, b0, left[i])), d, row);
+    if constexpr (kVectors == 2) hn::StoreU(Fma(y, b3, Fma(x, b1, right[i])), d, row + n);
     row = NextRow(row, ldc);
   });
 }
@@ -201,6 +187,17 @@ void Turn(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, i
 }
 
 template <typename T>
+void Copy(const T* from, int64_t from_stride, int64_t count, int64_t k, T* to, int64_t to_stride) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t p = 0; p < k; ++p, from += from_stride, to += to_stride) {
+    int64_t i = 0;
+    for (; i + n <= count; i += n) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+    if (i < count) StoreTail(d, LoadTail(d, from + i, count - i), to + i, count - i);
+  }
+}
+
+template <typename T>
 void Add(int64_t rows, int64_t columns, T* c, int64_t ldc, const T* bias, int64_t bias_row,
          int64_t bias_column) {
   const hn::ScalableTag<T> d;
@@ -225,6 +222,7 @@ const GemmTile<float>* Float() {
       RunRows<float, 2, kTileRows>,
       RunRows<float, 1, kTileRows>,
       Add<float>,
+      Copy<float>,
       Turn<float>};
   return &kTile;
 }
@@ -235,6 +233,7 @@ const GemmTile<double>* Double() {
       RunRows<double, 2, kTileRows>,
       RunRows<double, 1, kTileRows>,
       Add<double>,
+      Copy<double>,
       Turn<double>};
   return &kTile;
 }
