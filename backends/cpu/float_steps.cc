@@ -113,6 +113,20 @@ struct SubMul {
   }
 };
 
+struct SelectAbove {
+  template <class D, class V>
+  static HWY_INLINE V Run(D, V a, V b, V c) {
+    return hn::IfThenElse(hn::Lt(b, c), a, b);
+  }
+};
+
+struct KeepAbove {
+  template <class D, class V>
+  static HWY_INLINE V Run(D, V a, V b, V c) {
+    return hn::IfThenElse(hn::Lt(b, c), c, a);
+  }
+};
+
 struct SubFrom {
   template <class D, class V>
   static HWY_INLINE V Run(D, V a, V b) {
@@ -149,17 +163,29 @@ constexpr Row Row3(int opcode) {
 }
 
 constexpr Row kRows[] = {
-    Row2<FloatAdd>(SY_OP_ADD),    Row2<Sub>(SY_OP_SUB),
-    Row2<FloatMul>(SY_OP_MUL),    Row2<Div>(SY_OP_DIV),
-    Row1<Neg>(SY_OP_NEG),         Row1<Abs>(SY_OP_ABS),
-    Row3<FusedMulAdd>(SY_OP_FMA), Row2<FloatMin>(SY_OP_MIN),
-    Row2<FloatMax>(SY_OP_MAX),    {SY_OP_REM, Each2<float, float, Rem>, Each2<double, double, Rem>},
-    Row1<Floor>(SY_OP_FLOOR),     Row1<Ceil>(SY_OP_CEIL),
-    Row1<Trunc>(SY_OP_TRUNC),     Row1<Rint>(SY_OP_RINT),
-    Row1<Sqrt>(SY_OP_SQRT),       Row1<Rsqrt>(SY_OP_RSQRT),
-    Row2<SubFrom>(kOpSubFrom),    Row2<DivideInto>(kOpDivideInto),
-    Row3<MulAdd>(kOpMulAdd),      Row3<MulSub>(kOpMulSub),
+    Row2<FloatAdd>(SY_OP_ADD),
+    Row2<Sub>(SY_OP_SUB),
+    Row2<FloatMul>(SY_OP_MUL),
+    Row2<Div>(SY_OP_DIV),
+    Row1<Neg>(SY_OP_NEG),
+    Row1<Abs>(SY_OP_ABS),
+    Row3<FusedMulAdd>(SY_OP_FMA),
+    Row2<FloatMin>(SY_OP_MIN),
+    Row2<FloatMax>(SY_OP_MAX),
+    {SY_OP_REM, Each2<float, float, Rem>, Each2<double, double, Rem>},
+    Row1<Floor>(SY_OP_FLOOR),
+    Row1<Ceil>(SY_OP_CEIL),
+    Row1<Trunc>(SY_OP_TRUNC),
+    Row1<Rint>(SY_OP_RINT),
+    Row1<Sqrt>(SY_OP_SQRT),
+    Row1<Rsqrt>(SY_OP_RSQRT),
+    Row2<SubFrom>(kOpSubFrom),
+    Row2<DivideInto>(kOpDivideInto),
+    Row3<MulAdd>(kOpMulAdd),
+    Row3<MulSub>(kOpMulSub),
     Row3<SubMul>(kOpSubMul),
+    Row3<SelectAbove>(kOpSelectAbove),
+    Row3<KeepAbove>(kOpKeepAbove),
 };
 
 template <class Op>
@@ -173,12 +199,13 @@ constexpr Row Scalar3(int opcode) {
 }
 
 constexpr Row kScalarRows[] = {
-    Scalar2<FloatAdd>(SY_OP_ADD), Scalar2<Sub>(SY_OP_SUB),
-    Scalar2<FloatMul>(SY_OP_MUL), Scalar2<Div>(SY_OP_DIV),
-    Scalar2<FloatMin>(SY_OP_MIN), Scalar2<FloatMax>(SY_OP_MAX),
-    Scalar2<SubFrom>(kOpSubFrom), Scalar2<DivideInto>(kOpDivideInto),
-    Scalar3<MulAdd>(kOpMulAdd),   Scalar3<MulSub>(kOpMulSub),
-    Scalar3<SubMul>(kOpSubMul),
+    Scalar2<FloatAdd>(SY_OP_ADD),     Scalar2<Sub>(SY_OP_SUB),
+    Scalar2<FloatMul>(SY_OP_MUL),     Scalar2<Div>(SY_OP_DIV),
+    Scalar2<FloatMin>(SY_OP_MIN),     Scalar2<FloatMax>(SY_OP_MAX),
+    Scalar2<SubFrom>(kOpSubFrom),     Scalar2<DivideInto>(kOpDivideInto),
+    Scalar3<MulAdd>(kOpMulAdd),       Scalar3<MulSub>(kOpMulSub),
+    Scalar3<SubMul>(kOpSubMul),       Scalar3<SelectAbove>(kOpSelectAbove),
+    Scalar3<KeepAbove>(kOpKeepAbove),
 };
 
 template <size_t kCount>

@@ -2,6 +2,9 @@
 // reference.h.
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+
 #include "backends/cpu/reference.h"
 #include "backends/cpu/testing.h"
 
@@ -129,6 +132,47 @@ TEST(Map, UpdatesSeveralTensorsInPlace) {
     }
   }
   threads = 1;
+}
+
+// p < q ? yes : no, each of them any of three inputs or a constant: steps that do both at once.
+TEST(Map, SelectsByEveryComparison) {
+  constexpr int64_t kCount = 70;
+  constexpr float kConstant = 0.5f;
+  for (State& state : States()) {
+    Array in[] = {Array(SY_T_F32, {kCount}), Array(SY_T_F32, {kCount}), Array(SY_T_F32, {kCount})};
+    for (int i = 0; i < 3; ++i) FillFloats(&in[i], i + 1);
+    in[0].set<float>(3, NAN);
+    in[1].set<float>(4, NAN);
+    in[1].set<float>(5, in[0].get<float>(5));
+    in[2].set<float>(6, kConstant);
+    const auto value = [&](int which, int64_t i) {
+      return which == 3 ? kConstant : in[which].get<float>(i);
+    };
+    for (int code = 0; code < 4 * 4 * 4 * 4 * 2; ++code) {
+      const int p = code % 4, q = code / 4 % 4, yes = code / 16 % 4, no = code / 64 % 4;
+      const bool as_integers = code >= 256;
+      ProgramBuilder b;
+      uint32_t v[4];
+      for (uint32_t i = 0; i < 3; ++i) v[i] = b.Input(i, SY_T_F32);
+      v[3] = b.Const(kConstant, SY_T_F32);
+      const auto bits = [&](uint32_t x) {
+        return as_integers ? b.Add(SY_OP_BITCAST, SY_T_I32, x) : x;
+      };
+      const uint32_t left = bits(v[p]), right = bits(v[q]);
+      b.Output(
+          b.Add(SY_OP_SELECT, SY_T_F32, b.Add(SY_OP_LT, SY_T_BOOL, left, right), v[yes], v[no]));
+      Array out(SY_T_F32, {kCount});
+      ASSERT_EQ(Call("map", &state).In(in[0]).In(in[1]).In(in[2]).Out(out).Program(b).Run(), SY_OK);
+      for (int64_t i = 0; i < kCount; ++i) {
+        const float x = value(p, i), y = value(q, i);
+        const bool less =
+            as_integers ? std::bit_cast<int32_t>(x) < std::bit_cast<int32_t>(y) : x < y;
+        const float want = value(less ? yes : no, i);
+        ASSERT_EQ(std::bit_cast<int32_t>(out.get<float>(i)), std::bit_cast<int32_t>(want))
+            << IsaName(state.isa) << " program " << code << " at " << i;
+      }
+    }
+  }
 }
 
 TEST(Map, SwapsTwoTensors) {

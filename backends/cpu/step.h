@@ -19,6 +19,9 @@ inline constexpr int kOpMulAdd = SY_OP_COUNT_ + 0;  // a * b + c
 inline constexpr int kOpMulSub = SY_OP_COUNT_ + 1;  // a * b - c
 inline constexpr int kOpSubMul = SY_OP_COUNT_ + 2;  // c - a * b
 inline constexpr int kOpCopy = SY_OP_COUNT_ + 3;    // moves elements of one width
+// A comparison and the SELECT that reads it.
+inline constexpr int kOpSelectAbove = SY_OP_COUNT_ + 6;  // b < c ? a : b
+inline constexpr int kOpKeepAbove = SY_OP_COUNT_ + 7;    // b < c ? c : a
 // With the operands the other way round.
 inline constexpr int kOpSubFrom = SY_OP_COUNT_ + 4;     // b - a
 inline constexpr int kOpDivideInto = SY_OP_COUNT_ + 5;  // b / a

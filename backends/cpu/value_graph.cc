@@ -75,17 +75,48 @@ void ValueGraph::MarkLive() {
   }
 }
 
-bool ValueGraph::IsPrivateProduct(int number, const Value& reader) const {
+bool ValueGraph::IsPrivate(int number, int opcode, const Value& reader) const {
   const Value& v = values_[number];
-  return v.opcode == SY_OP_MUL && v.type == reader.type && v.uses == 1 && !v.is_result &&
-         v.uniform == reader.uniform && v.per_row == reader.per_row;
+  return v.opcode == opcode && v.uses == 1 && !v.is_result && v.uniform == reader.uniform &&
+         v.per_row == reader.per_row;
 }
 
-// A product that is only added or subtracted needs no array of its own.
+bool ValueGraph::IsPrivateProduct(int number, const Value& reader) const {
+  return IsPrivate(number, SY_OP_MUL, reader) && values_[number].type == reader.type;
+}
+
+// `v` as a step of three operands that computes its operand `merged` too.
+void ValueGraph::Merge(Value* v, int merged, int opcode, int a, int b, int c) {
+  values_[merged].merged = true;
+  v->opcode = opcode;
+  v->count = 3;
+  v->operands[0] = a;
+  v->operands[1] = b;
+  v->operands[2] = c;
+}
+
+// A condition p < q that is only read here, where p or q is also one of the values to choose from.
+void ValueGraph::MergeSelect(Value* v) {
+  const auto [condition, yes, no] = v->operands;
+  if (!IsPrivate(condition, SY_OP_LT, *v)) return;
+  const int p = values_[condition].operands[0], q = values_[condition].operands[1];
+  // As the comparison reads them: their roots may have other types.
+  if (source_->instr[source_->instr[condition].a].type != v->type) return;
+  if (no == p) {
+    Merge(v, condition, kOpSelectAbove, yes, p, q);
+  } else if (yes == q) {
+    Merge(v, condition, kOpKeepAbove, no, p, q);
+  }
+}
+
+// A product that is only added or subtracted, or a condition that is only chosen by, needs no array
+// of its own.
 void ValueGraph::MergePairs() {
   for (Value& v : values_) {
     const bool is_float = v.type == SY_T_F32 || v.type == SY_T_F64;
-    if (!v.live || !is_float || (v.opcode != SY_OP_ADD && v.opcode != SY_OP_SUB)) continue;
+    if (!v.live || !is_float) continue;
+    if (v.opcode == SY_OP_SELECT) MergeSelect(&v);
+    if (v.opcode != SY_OP_ADD && v.opcode != SY_OP_SUB) continue;
     int product = v.operands[0];
     int other = v.operands[1];
     int opcode = v.opcode == SY_OP_ADD ? kOpMulAdd : kOpMulSub;
@@ -94,13 +125,8 @@ void ValueGraph::MergePairs() {
       opcode = v.opcode == SY_OP_ADD ? kOpMulAdd : kOpSubMul;
       if (!IsPrivateProduct(product, v)) continue;
     }
-    Value& p = values_[product];
-    p.merged = true;
-    v.opcode = opcode;
-    v.count = 3;
-    v.operands[0] = p.operands[0];
-    v.operands[1] = p.operands[1];
-    v.operands[2] = other;
+    const Value& p = values_[product];
+    Merge(&v, product, opcode, p.operands[0], p.operands[1], other);
   }
 }
 
@@ -154,7 +180,8 @@ void ValueGraph::ChooseScalar(Value* v) {
   };
   if (v->count == 3 && v->opcode < SY_OP_COUNT_) return;
   int opcode = v->opcode;
-  if (is_number(0)) {
+  const bool turns = opcode != kOpSelectAbove && opcode != kOpKeepAbove;
+  if (is_number(0) && turns) {
     opcode = opcode == SY_OP_SUB ? kOpSubFrom : opcode == SY_OP_DIV ? kOpDivideInto : opcode;
     if (FindScalarStep(isa_, opcode, v->type) == nullptr) return;
     std::swap(v->operands[0], v->operands[1]);

@@ -59,6 +59,9 @@ class ValueGraph {
   void MarkLive();
   void Classify();
   void MergePairs();
+  void MergeSelect(Value* v);
+  void Merge(Value* v, int merged, int opcode, int a, int b, int c);
+  bool IsPrivate(int number, int opcode, const Value& reader) const;
   bool IsPrivateProduct(int number, const Value& reader) const;
   void ChooseScalars();
   void ChooseScalar(Value* v);
