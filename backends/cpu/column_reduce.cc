@@ -60,14 +60,33 @@ class ColumnReduction {
                    char* group, char* total) const {
     const int64_t last = std::min(first + kSegment, r_.length);
     Fill(total, &r_.fold.identity, bytes_, n);
-    for (int64_t i = first; i < last;) {
-      Fill(group, &r_.fold.identity, bytes_, n);
-      for (const int64_t end = std::min(i + kGroup, last); i < end; ++i) {
-        runner->Run((row * r_.length + i) * r_.column_count + column, n);
-        r_.fold.combine(group, group, runner->place(r_.program->results[0].place), nullptr, n);
+    const int place = r_.program->results[0].place;
+    const auto at = [&](int64_t i) { return (row * r_.length + i) * r_.column_count + column; };
+    for (int64_t i = first; i < last; i += kGroup) {
+      const int64_t end = std::min(i + kGroup, last);
+      if (!CombineInPlace(runner, at(i), end - i, n, group)) {
+        Fill(group, &r_.fold.identity, bytes_, n);
+        for (int64_t j = i; j < end; ++j) {
+          runner->Run(at(j), n);
+          r_.fold.combine(group, group, runner->place(place), nullptr, n);
+        }
       }
       r_.fold.combine(total, total, group, nullptr, n);
     }
+  }
+
+  // The same in registers, where the program takes rows as they are and they lie dense in memory.
+  bool CombineInPlace(Runner* runner, int64_t begin, int64_t count, int64_t n, char* group) const {
+    if (r_.fold.rows == nullptr || !r_.program->steps.empty() || r_.program->sources.size() != 1)
+      return false;
+    const void* rows[kGroup];
+    for (int64_t i = 0; i < count; ++i) {
+      runner->Load(begin + i * r_.column_count, n);
+      if (runner->IsPacked(0)) return false;
+      rows[i] = runner->place(r_.program->results[0].place);
+    }
+    r_.fold.rows(rows, count, n, r_.fold.identity, group);
+    return true;
   }
 
   void CombineSegments(char* values, int64_t results) const {

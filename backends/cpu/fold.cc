@@ -1,5 +1,6 @@
 #include "backends/cpu/fold.h"
 
+#include <algorithm>
 #include <limits>
 #include <type_traits>
 
@@ -91,6 +92,38 @@ void FinishFloats(const void* lanes, void* out) {
   FloatLanes<T, Op> state;
   state.Load(static_cast<const T*>(lanes));
   *static_cast<T*>(out) = state.Finish();
+}
+
+template <class T, class Op>
+void FloatRows(const void* const* rows, int64_t count, int64_t n, uint64_t identity, void* out) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kWidth = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
+  T first;
+  memcpy(&first, &identity, sizeof first);
+  const auto start = hn::Set(d, first);
+  T* to = static_cast<T*>(out);
+  const auto row = [&](int64_t i) { return static_cast<const T*>(rows[i]); };
+  int64_t j = 0;
+  for (; j + 4 * kWidth <= n; j += 4 * kWidth) {
+    auto a = start, b = start, c = start, e = start;
+    for (int64_t i = 0; i < count; ++i) {
+      const T* x = row(i) + j;
+      a = Op::Run(d, a, hn::LoadU(d, x));
+      b = Op::Run(d, b, hn::LoadU(d, x + kWidth));
+      c = Op::Run(d, c, hn::LoadU(d, x + 2 * kWidth));
+      e = Op::Run(d, e, hn::LoadU(d, x + 3 * kWidth));
+    }
+    hn::StoreU(a, d, to + j);
+    hn::StoreU(b, d, to + j + kWidth);
+    hn::StoreU(c, d, to + j + 2 * kWidth);
+    hn::StoreU(e, d, to + j + 3 * kWidth);
+  }
+  for (; j < n; j += kWidth) {
+    const int64_t left = std::min(kWidth, n - j);
+    auto a = start;
+    for (int64_t i = 0; i < count; ++i) a = Op::Run(d, a, LoadTail(d, row(i) + j, left));
+    StoreTail(d, a, to + j, left);
+  }
 }
 
 // The extreme of a row by plain vector maxima, which lose NaN and the sign of zero: false where
@@ -240,12 +273,13 @@ uint64_t BitsOf(T value) {
 
 template <class T, class Op>
 Fold MakeFloat(T identity) {
-  return {BitsOf(identity), AddFloats<T, Op>, FinishFloats<T, Op>, FloatRow<T, Op>, nullptr};
+  return {BitsOf(identity), AddFloats<T, Op>, FinishFloats<T, Op>, FloatRow<T, Op>,
+          FloatRows<T, Op>};
 }
 
 template <class T, class Op>
 Fold MakePlain(T identity) {
-  return {BitsOf(identity), AddPlain<T, Op>, FinishPlain<T, Op>, PlainRow<T, Op>, nullptr};
+  return {BitsOf(identity), AddPlain<T, Op>, FinishPlain<T, Op>, PlainRow<T, Op>};
 }
 
 template <class T>

@@ -26,6 +26,10 @@ struct Fold {
   void (*finish)(const void* lanes, void* out) = nullptr;
   // Both for a row of n elements, n <= kFoldBlock, in registers.
   void (*row)(const void* x, int64_t n, uint64_t identity, void* out) = nullptr;
+  // out[j] = identity, then combined with rows[0][j], rows[1][j] and so on, for j < n. Floats only;
+  // else null.
+  void (*rows)(const void* const* rows, int64_t count, int64_t n, uint64_t identity,
+               void* out) = nullptr;
   // Combines whole arrays, element by element.
   StepFn combine = nullptr;
 

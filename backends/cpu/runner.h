@@ -81,6 +81,10 @@ class Runner {
   void Load(int64_t begin, int64_t n);
   void RunSteps(int64_t n);
 
+  // Whether source `i` was packed into memory of the runner's by the last Load, which the next one
+  // writes over.
+  bool IsPacked(size_t i) const { return places_[program_->sources[i].place] == slots_[i]; }
+
   void* place(int number) const { return places_[number]; }
   void set_place(int number, void* memory) { places_[number] = static_cast<char*>(memory); }
 
