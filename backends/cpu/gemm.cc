@@ -15,7 +15,7 @@ constexpr int64_t kBlockM =
     96;  // packed A stays in the second level; a multiple of every tile's rows
 constexpr int64_t kStackBytes = 48 << 10;
 constexpr int64_t kFlopsPerTask = 2 << 20;
-constexpr int64_t kPanelsTogether = 4;  // of A, whose results are turned at once
+constexpr int64_t kPanelsTogether = 4;  // of A
 
 int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 // Panels of so many elements that are worth a thread.
@@ -154,10 +154,10 @@ struct Block {
     const int64_t i0 = t / column_tasks * rows_per_task, j0 = t % column_tasks * columns_per_task;
     const int64_t i1 = std::min(row_panels, i0 + rows_per_task),
                   j1 = std::min(column_panels, j0 + columns_per_task);
-    // Panels of A that stay near while those of B pass by: one where A is read where it is and all
-    // of B is near, else two, which share each panel of B. More where C is turned: lines of it are
-    // then written whole.
-    const int64_t near = c.column_stride != 1 ? kPanelsTogether : direct_a ? 1 : 2;
+    // Panels of A that stay near while those of B pass by, each of which serves all of them, and
+    // whose results are turned together: lines of C are then written whole. One is enough where A
+    // is read where it is and all of B is near.
+    const int64_t near = direct_a && c.column_stride == 1 ? 1 : kPanelsTogether;
     for (int64_t i = i0; i < i1; i += near)
       for (int64_t j = j0; j < j1; ++j) Tiles(i, std::min(i + near, i1), j);
   }
