@@ -1,8 +1,6 @@
 #include "backends/cpu/gemm.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 
 namespace sy::cpu {
 namespace {
@@ -11,8 +9,7 @@ namespace {
 // blocks pay, though the panels then come from the second-level cache.
 constexpr int64_t kBlockK = 1024;
 constexpr int64_t kBlockN = 1024;  // packed B of a block stays in the third level
-constexpr int64_t kBlockM =
-    96;  // packed A stays in the second level; a multiple of every tile's rows
+constexpr int64_t kBlockM = 96;    // packed A in the second; a multiple of every tile's rows
 constexpr int64_t kStackBytes = 48 << 10;
 constexpr int64_t kFlopsPerTask = 2 << 20;
 constexpr int64_t kPanelsTogether = 4;  // of A
