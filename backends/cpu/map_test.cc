@@ -153,7 +153,7 @@ TEST(Map, SelectsByEveryComparison) {
       const bool as_integers = code >= 256;
       ProgramBuilder b;
       uint32_t v[4];
-      for (uint32_t i = 0; i < 3; ++i) v[i] = b.Input(i, SY_T_F32);
+      for (int i = 0; i < 3; ++i) v[i] = b.Input(i, SY_T_F32);
       v[3] = b.Const(kConstant, SY_T_F32);
       const auto bits = [&](uint32_t x) {
         return as_integers ? b.Add(SY_OP_BITCAST, SY_T_I32, x) : x;
@@ -256,7 +256,7 @@ class RandomProgram {
     const int outputs = 1 + Draw(3);
     for (int i = 0; i < outputs; ++i) {
       outputs_.push_back(static_cast<int>(nodes_.size()) - 1 -
-                         Draw(std::min<int>(6, nodes_.size())));
+                         Draw(std::min(6, static_cast<int>(nodes_.size()))));
       builder_.Output(outputs_.back());
     }
   }

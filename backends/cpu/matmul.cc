@@ -63,16 +63,16 @@ bool Integers(const SyCall* call, const Product& p, const T* a, const T* b, T* c
     const auto* x = static_cast<const Context*>(raw);
     const Product& q = *x->p;
     constexpr int64_t kColumns = 512;
+    const auto wide = [](T v) { return static_cast<Wide>(static_cast<int64_t>(v)); };
     Wide sums[kColumns];
     for (int64_t i = begin; i < end; ++i)
       for (int64_t j0 = 0; j0 < q.n; j0 += kColumns) {
         const int64_t width = std::min(kColumns, q.n - j0);
         std::fill_n(sums, width, Wide(0));
         for (int64_t l = 0; l < q.k; ++l) {
-          const Wide scale = static_cast<Wide>(x->a[i * q.a_strides[0] + l * q.a_strides[1]]);
+          const Wide scale = wide(x->a[i * q.a_strides[0] + l * q.a_strides[1]]);
           const T* row = x->b + l * q.b_strides[0] + j0 * q.b_strides[1];
-          for (int64_t j = 0; j < width; ++j)
-            sums[j] += scale * static_cast<Wide>(row[j * q.b_strides[1]]);
+          for (int64_t j = 0; j < width; ++j) sums[j] += scale * wide(row[j * q.b_strides[1]]);
         }
         for (int64_t j = 0; j < width; ++j)
           x->c[i * q.c_strides[0] + (j0 + j) * q.c_strides[1]] = static_cast<T>(sums[j]);

@@ -33,9 +33,9 @@ struct Input {
 
 // An attribute's value: a whole number (dtypes and bools too), a real one, a list or a text.
 struct Value {
-  Value(int64_t v)
-      : kind(kWhole), whole(v) {}            // NOLINT(google-explicit-constructor): tables of cases
-  Value(double v) : kind(kReal), real(v) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): tables of cases
+  Value(int64_t v) : kind(kWhole), whole(v) {}
+  Value(double v) : kind(kReal), real(v) {}                  // NOLINT(google-explicit-constructor)
   Value(Shape v) : kind(kList), list(std::move(v)) {}        // NOLINT(google-explicit-constructor)
   Value(std::string v) : kind(kText), text(std::move(v)) {}  // NOLINT(google-explicit-constructor)
   Value(const char* v) : Value(std::string(v)) {}            // NOLINT(google-explicit-constructor)
