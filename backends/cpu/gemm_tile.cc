@@ -215,28 +215,16 @@ void Add(int64_t rows, int64_t columns, T* c, int64_t ldc, const T* bias, int64_
   }
 }
 
-const GemmTile<float>* Float() {
-  static constexpr GemmTile<float> kTile = {
-      kTileRows,
-      2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>())),
-      RunRows<float, 2, kTileRows>,
-      RunRows<float, 1, kTileRows>,
-      Add<float>,
-      Copy<float>,
-      Turn<float>};
-  return &kTile;
-}
-const GemmTile<double>* Double() {
-  static constexpr GemmTile<double> kTile = {
-      kTileRows,
-      2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<double>())),
-      RunRows<double, 2, kTileRows>,
-      RunRows<double, 1, kTileRows>,
-      Add<double>,
-      Copy<double>,
-      Turn<double>};
-  return &kTile;
-}
+template <typename T>
+constexpr GemmTile<T> kTile = {kTileRows,
+                               2 * static_cast<int>(hn::MaxLanes(hn::ScalableTag<T>())),
+                               RunRows<T, 2, kTileRows>,
+                               RunRows<T, 1, kTileRows>,
+                               Add<T>,
+                               Copy<T>,
+                               Turn<T>};
+const GemmTile<float>* Float() { return &kTile<float>; }
+const GemmTile<double>* Double() { return &kTile<double>; }
 
 }  // namespace sy::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

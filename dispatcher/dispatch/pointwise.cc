@@ -217,12 +217,7 @@ absl::Status Broadcast(const Op& op, const SyRun& run, SyShape* shape) {
 absl::Status FitsInto(const Op& op, const SyRun& run, const SyShape& shape) {
   for (int i = 0; i < run.in_count; ++i) {
     if (!run.in[i] || run.in[i]->IsNumber()) continue;
-    const SyView& v = run.in[i]->view;
-    const int lead = shape.rank - v.rank;
-    bool fits = lead >= 0;
-    for (int d = 0; fits && d < v.rank; ++d)
-      fits = v.shape[d] == 1 || v.shape[d] == shape.dims[lead + d];
-    if (!fits)
+    if (!BroadcastsTo(run.in[i]->view, shape.dims, shape.rank))
       return absl::InvalidArgumentError(
           absl::StrFormat("%s: input %d, %s, does not broadcast to %s", op.name, i,
                           Describe(run.in[i]), ShapeText(shape.dims, shape.rank)));

@@ -11,6 +11,12 @@ namespace {
 
 using G = const GradArgs&;
 
+absl::StatusOr<int> ProductType(const InferArgs& a) {
+  const int type = Promote(a.type(0), a.type(1));
+  if (type && type != SY_T_BOOL) return type;
+  return a.Error(absl::StrFormat("no product of %s and %s", Describe(a.in[0]), Describe(a.in[1])));
+}
+
 // Batch axes broadcast; vectors count as a row on the left and a column on the right.
 absl::Status MatmulInfer(InferArgs& a) {
   const SyView &x = a.view(0), &y = a.view(1);
@@ -19,10 +25,8 @@ absl::Status MatmulInfer(InferArgs& a) {
                                    Describe(a.in[0]), Describe(a.in[1])));
   };
   if (x.rank == 0 || y.rank == 0) return fail("a 0-d tensor has no axis to sum over");
-  const int type = Promote(x.type, y.type);
-  if (!type || type == SY_T_BOOL)
-    return a.Error(
-        absl::StrFormat("no product of %s and %s", Describe(a.in[0]), Describe(a.in[1])));
+  const absl::StatusOr<int> type = ProductType(a);
+  if (!type.ok()) return type.status();
   const int64_t k = x.shape[x.rank - 1], k2 = y.rank == 1 ? y.shape[0] : y.shape[y.rank - 2];
   if (k != k2) return fail("inner dimensions differ");
   const int xb = std::max(x.rank - 2, 0), yb = std::max(y.rank - 2, 0), batch = std::max(xb, yb);
@@ -36,7 +40,7 @@ absl::Status MatmulInfer(InferArgs& a) {
   int rank = batch;
   if (x.rank > 1) dims[rank++] = x.shape[x.rank - 2];
   if (y.rank > 1) dims[rank++] = y.shape[y.rank - 1];
-  a.Set(0, type, dims, rank);
+  a.Set(0, *type, dims, rank);
   return absl::OkStatus();
 }
 
@@ -136,22 +140,17 @@ absl::Status LinearInfer(InferArgs& a) {
   if (w.rank != 2 || x.rank < 1 || x.shape[x.rank - 1] != w.shape[1])
     return a.Error(absl::StrFormat("x %s, weight %s; want x.shape[-1] == weight.shape[1]",
                                    Describe(a.in[0]), Describe(a.in[1])));
-  int type = Promote(x.type, w.type);
-  if (!type || type == SY_T_BOOL)
-    return a.Error(
-        absl::StrFormat("no product of %s and %s", Describe(a.in[0]), Describe(a.in[1])));
+  const absl::StatusOr<int> product = ProductType(a);
+  if (!product.ok()) return product.status();
+  int type = *product;
   int64_t dims[SY_MAX_RANK];
   std::copy_n(x.shape, x.rank, dims);
   dims[x.rank - 1] = w.shape[0];
   if (a.has(2)) {
-    const SyView& bias = a.view(2);
-    bool fits = bias.rank <= x.rank;
-    for (int d = 1; fits && d <= bias.rank; ++d)
-      fits = bias.shape[bias.rank - d] == 1 || bias.shape[bias.rank - d] == dims[x.rank - d];
-    if (!fits)
+    if (!BroadcastsTo(a.view(2), dims, x.rank))
       return a.Error(absl::StrFormat("bias %s; want a shape that broadcasts to %s",
                                      Describe(a.in[2]), ShapeText(dims, x.rank)));
-    type = Promote(type, bias.type);
+    type = Promote(type, a.type(2));
   }
   a.Set(0, type, dims, x.rank);
   return absl::OkStatus();

@@ -263,6 +263,14 @@ AttrBlob& AttrBlob::Set(std::string_view name, std::string_view value) {
 
 // ---- helpers of rows
 
+bool BroadcastsTo(const SyView& v, const int64_t* dims, int rank) {
+  const int lead = rank - v.rank;
+  if (lead < 0) return false;
+  for (int d = 0; d < v.rank; ++d)
+    if (v.shape[d] != 1 && v.shape[d] != dims[lead + d]) return false;
+  return true;
+}
+
 AxisSlice SliceOf(int64_t size, int64_t start, int64_t end, int64_t step) {
   auto clip = [&](int64_t i, int64_t low, int64_t high) {
     return std::clamp(i < 0 ? i + size : i, low, high);

@@ -126,6 +126,9 @@ using InferFn = absl::Status (*)(InferArgs& a);
 // The row's infer, and whether what it gives are shapes at all: attributes may say anything.
 absl::Status InferShapes(InferArgs& a);
 
+// Whether a tensor broadcasts to a shape that is given, without making it larger.
+bool BroadcastsTo(const SyView& v, const int64_t* dims, int rank);
+
 // A slice of an axis as Python reads it: the first element, how many, and the step from one to the
 // next.
 struct AxisSlice {
