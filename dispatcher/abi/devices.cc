@@ -16,7 +16,7 @@ SyStatus sy_plugin_load(const char* path) {
 }
 SyStatus sy_plugin_load_all(void) {
   return Guard([] {
-    sy::LoadAllPlugins();
+    sy::LoadWaitingPlugins();
     return absl::OkStatus();
   });
 }
@@ -100,7 +100,7 @@ SyStatus sy_synchronize(const SyDevice* device) {
   return Guard([&]() -> absl::Status {
     if (device) return sy::Synchronize(Mutable(device));
     absl::Status first;
-    for (SyDevice* d : sy::AllDevices())
+    for (SyDevice* d : sy::LoadedDevices())
       if (absl::Status s = sy::Synchronize(d); first.ok()) first = s;
     return first;
   });

@@ -103,7 +103,8 @@ void SetRandom(RandomState state);
 
 // Loads the plugins that are found, once per process; then a no-op.
 void EnsurePlugins();
-std::vector<SyDevice*> AllDevices();
+std::vector<SyDevice*> AllDevices();     // loads plugins that wait to be asked for
+std::vector<SyDevice*> LoadedDevices();  // of the plugins that are loaded
 absl::StatusOr<SyDevice*> FindDevice(std::string_view name);  // ""; the current one
 SyDevice* CpuDevice();                                        // cpu:0, null if it is not loaded
 SyDevice* DeviceByHandle(uint64_t handle);

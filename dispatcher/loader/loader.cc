@@ -48,6 +48,12 @@ struct World {
   std::vector<std::unique_ptr<KernelTable>> tables;
   std::vector<std::pair<std::string, std::string>>
       early_options;  // set before the plugin was loaded
+  struct Waiting {    // plugins on demand
+    std::string path;
+    std::vector<std::string> kinds;
+  };
+  std::vector<Waiting> waiting;
+  std::atomic<bool> any_waiting{false};
   std::atomic<bool> loaded_all{false};
   std::atomic<bool> any_loaded{false};
   std::atomic<SyDevice*> by_ordinal[kMaxDevices] = {};
@@ -443,6 +449,27 @@ void Fill(const Row& r, SyPluginReport* out) {
   SY_SET(out, op_count, r.op_count);
 }
 
+void LoadOrWarn(World& w, const std::string& path) {
+  const absl::Status s = LoadLocked(w, path);
+  if (!s.ok() && !absl::IsAlreadyExists(s))
+    Log(SY_LOG_WARNING, absl::StrCat("plugin refused: ", s.message()));
+}
+
+// Loads plugins on demand that bring this kind of device; all of them for "".
+void LoadWaiting(World& w, const std::string& kind) {
+  for (size_t i = 0; i < w.waiting.size();) {
+    const std::vector<std::string>& kinds = w.waiting[i].kinds;
+    if (!kind.empty() && std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+      ++i;
+      continue;
+    }
+    const std::string path = w.waiting[i].path;
+    w.waiting.erase(w.waiting.begin() + static_cast<std::ptrdiff_t>(i));
+    LoadOrWarn(w, path);
+  }
+  w.any_waiting.store(!w.waiting.empty(), std::memory_order_release);
+}
+
 }  // namespace
 
 absl::Status LoadPlugin(const std::string& path) {
@@ -469,10 +496,24 @@ void LoadAllPlugins() {
         continue;
       }
     }
-    const absl::Status s = LoadLocked(w, path);
-    if (!s.ok() && !absl::IsAlreadyExists(s))
-      Log(SY_LOG_WARNING, absl::StrCat("plugin refused: ", s.message()));
+    if (absl::EndsWith(path, ".json")) {
+      absl::StatusOr<Manifest> m = ReadManifest(path);
+      if (m.ok() && m->on_demand) {
+        w.waiting.push_back({path, m->kinds});
+        w.any_waiting.store(true);
+        continue;
+      }
+    }
+    LoadOrWarn(w, path);
   }
+}
+
+void LoadWaitingPlugins() {
+  World& w = TheWorld();
+  LoadAllPlugins();
+  if (!w.any_waiting.load(std::memory_order_acquire)) return;
+  std::lock_guard<std::recursive_mutex> lock(w.mutex);
+  LoadWaiting(w, "");
 }
 
 void EnsurePlugins() {
@@ -591,7 +632,7 @@ bool GetPluginOption(std::string_view name, std::string* value) {
 
 // ---- devices
 
-std::vector<SyDevice*> AllDevices() {
+std::vector<SyDevice*> LoadedDevices() {
   EnsurePlugins();
   World& w = TheWorld();
   std::vector<SyDevice*> all;
@@ -600,8 +641,13 @@ std::vector<SyDevice*> AllDevices() {
   return all;
 }
 
+std::vector<SyDevice*> AllDevices() {
+  LoadWaitingPlugins();
+  return LoadedDevices();
+}
+
 SyDevice* CpuDevice() {
-  for (SyDevice* d : AllDevices())
+  for (SyDevice* d : LoadedDevices())
     if (d->name == "cpu:0") return d;
   return nullptr;
 }
@@ -616,25 +662,28 @@ SyDevice* CurrentDevice() {
 void SetCurrentDevice(SyDevice* device) { Thread().device = device; }
 
 SyDevice* DeviceByHandle(uint64_t handle) {
-  for (SyDevice* d : AllDevices())
+  for (SyDevice* d : LoadedDevices())
     if (d->state.load() == SyDevice::kOpen && d->handle == handle) return d;
   return nullptr;
 }
 
 absl::StatusOr<SyDevice*> FindDevice(std::string_view name) {
-  const std::vector<SyDevice*> all = AllDevices();
+  EnsurePlugins();
   if (name.empty()) {
     if (SyDevice* d = CurrentDevice()) return d;
   }
+  World& w = TheWorld();
   std::string wanted(name);
   if (!wanted.empty() && wanted.find(':') == std::string::npos) wanted += ":0";
-  std::vector<std::string> names;
-  for (SyDevice* d : all) {
-    if (d->name == wanted) return d;
-    names.push_back(d->name);
+  if (w.any_waiting.load(std::memory_order_acquire)) {
+    std::lock_guard<std::recursive_mutex> lock(w.mutex);
+    LoadWaiting(w, wanted.substr(0, wanted.find(':')));
   }
+  for (SyDevice* d : LoadedDevices())
+    if (d->name == wanted) return d;
+  std::vector<std::string> names;  // for the message, all there are
+  for (SyDevice* d : AllDevices()) names.push_back(d->name);
   if (names.empty()) {
-    World& w = TheWorld();
     std::lock_guard<std::recursive_mutex> lock(w.mutex);
     std::string why;
     for (const auto& r : w.rows)
@@ -647,9 +696,17 @@ absl::StatusOr<SyDevice*> FindDevice(std::string_view name) {
                         "library%s",
                         wanted.empty() ? "cpu:0" : wanted, path, why));
   }
-  const std::string near = Nearest(wanted, names);
+  const std::string kind = wanted.substr(0, wanted.find(':'));
+  std::string why;
+  {
+    std::lock_guard<std::recursive_mutex> lock(w.mutex);
+    for (const auto& r : w.rows)
+      if (r->name == kind && !r->reason.empty())
+        why = absl::StrCat("plugin ", kind, ": ", r->reason, "; ");
+  }
+  const std::string near = why.empty() ? Nearest(wanted, names) : "";
   return absl::NotFoundError(absl::StrFormat(
-      "no device %s; %sthere are %s", std::string(name),
+      "no device %s; %s%sthere are %s", std::string(name), why,
       near.empty() ? "" : absl::StrCat("did you mean ", near, "? "), absl::StrJoin(names, ", ")));
 }
 

@@ -26,6 +26,10 @@ struct Manifest {
   uint32_t abi = 0;
   std::string sha256;  // pinned, or empty
   std::vector<std::string> cpu_features;
+  std::vector<std::string> kinds;  // of its devices
+  // It brings devices of these kinds and nothing else: it is loaded when one of them is asked for,
+  // or all devices are listed.
+  bool on_demand = false;
 };
 absl::StatusOr<Manifest> ReadManifest(const std::string& path);
 absl::Status CheckCpuFeatures(const std::vector<std::string>& features);
@@ -38,7 +42,8 @@ std::vector<std::string> ManifestsIn(const std::string& folder);
 // ---- loading
 
 absl::Status LoadPlugin(const std::string& path);  // of a library or a manifest
-void LoadAllPlugins();
+void LoadAllPlugins();                             // those on demand are only noted
+void LoadWaitingPlugins();                         // these too
 bool PluginsLoaded();
 absl::Status ClosePlugin(std::string_view name);
 absl::Status ScanManifests(const char* folder,

@@ -182,6 +182,19 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
       }
     }
   }
+  if (auto kinds = j.find("kinds"); kinds != j.end()) {
+    if (!kinds->is_array()) return Bad(path, "\"kinds\" is not a list");
+    for (const auto& k : *kinds) {
+      if (!k.is_string()) return Bad(path, "\"kinds\" holds something that is not a text");
+      m.kinds.push_back(k.get<std::string>());
+    }
+  }
+  if (auto lazy = j.find("on_demand"); lazy != j.end()) {
+    if (!lazy->is_boolean()) return Bad(path, "\"on_demand\" is not true or false");
+    m.on_demand = lazy->get<bool>();
+    if (m.on_demand && m.kinds.empty())
+      return Bad(path, "\"on_demand\" without \"kinds\": nothing would ever ask for it");
+  }
   if (!m.sha256.empty()) {
     absl::StatusOr<std::string> sum = Sha256OfFile(m.library);
     if (!sum.ok()) return sum.status();

@@ -21,7 +21,27 @@ using optest::State;
 struct Options {
   std::string plugin, device, op = "*", dtype, refusals, digests;
   bool list = false, large = false;
+  std::string shard = "0/1";
+  size_t part = 0, parts = 1;  // of `shard`
 };
+
+// "1/3": the second of three parts.
+bool ParseShard(Options* o) {
+  unsigned part = 0, parts = 0;
+  char rest = 0;
+  if (std::sscanf(o->shard.c_str(), "%u/%u%c", &part, &parts, &rest) != 2 || part >= parts)
+    return false;
+  o->part = part;
+  o->parts = parts;
+  return true;
+}
+
+// All cases of an op are in one shard, so that a list of refusals holds for each.
+bool InShard(const Options& o, const std::string& op) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: the same on every machine
+  for (const char c : op) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return (hash >> 16) % o.parts == o.part;
+}
 
 // * and ? as in a shell.
 bool Matches(const char* pattern, const char* text) {
@@ -81,7 +101,8 @@ SyDtype LargeDtype(const Case& c) {
 std::vector<const Case*> Chosen(const Options& o) {
   std::vector<const Case*> chosen;
   for (const Case& c : optest::AllCases())
-    if (Matches(o.op.c_str(), c.op.c_str()) && (c.large || !o.large)) chosen.push_back(&c);
+    if (Matches(o.op.c_str(), c.op.c_str()) && InShard(o, c.op) && (c.large || !o.large))
+      chosen.push_back(&c);
   return chosen;
 }
 
@@ -155,7 +176,8 @@ bool FindDevice(const Options& o, const SyDevice** device, std::string* error) {
   return true;
 }
 
-int Optest(const Context& context, const Options& o) {
+int Optest(const Context& context, Options o) {
+  if (!ParseShard(&o)) return Fail("--shard " + o.shard + "; want I/N with I from 0 to N - 1");
   if (!o.dtype.empty() && !optest::DtypeByName(o.dtype))
     return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
   const std::vector<const Case*> cases = Chosen(o);
@@ -178,9 +200,9 @@ int Optest(const Context& context, const Options& o) {
     return Fail(sy_last_message());
 
   Report report = RunAll(o, cases, device, info.dtypes_compute, expected);
-  if (o.op == "*" && o.dtype.empty() && !o.large) FindGaps(built_in, &report);
+  if (o.op == "*" && o.dtype.empty() && !o.large && o.part == 0) FindGaps(built_in, &report);
   for (const auto& [op, dtype] : expected)
-    if (Matches(o.op.c_str(), op.c_str()) && (o.dtype.empty() || o.dtype == dtype) &&
+    if (Matches(o.op.c_str(), op.c_str()) && InShard(o, op) && (o.dtype.empty() || o.dtype == dtype) &&
         !report.seen.count({op, dtype}))
       report.failures.push_back(
           {op + " " + dtype, "was to be refused and was not: take it off " + o.refusals});
@@ -231,6 +253,9 @@ void AddOptest(CLI::App* app, Context* context) {
   verb->add_option("--digests", options->digests, "Write a digest of the bits of each result here");
   verb->add_flag("--large", options->large,
                  "Only the cases that are large enough to be split over threads");
+  verb->add_option("--shard", options->shard,
+                   "I/N: only every N-th op, from the I-th on, so that N processes share the work")
+      ->capture_default_str();
   verb->add_flag("--list", options->list, "Print the cases instead of running them");
   verb->add_flag("--json", context->json, "One JSON object as the last line");
   verb->callback([context, options] {

@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "kit.h"
+#include "program.h"
+#include "texts.h"
+#include "walk.h"
+
+#define TILE 4
+#define BATCH_AXES 10
+
+static int make_any(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
+  const int32_t stored = *(const int32_t*)what, type = sy_gpu_compute_type(stored);
+  const int real = type == SY_T_F32 || type == SY_T_F64;
+  const char* name = type == SY_T_BOOL ? "bool" : sy_gpu_value_type(type);
+  SyGpuText a = {0}, b = {0}, load = {0}, store = {0}, multiply = {0}, add = {0};
+  char group[16], tile[16];
+  int ok;
+  (void)c;
+  sy_gpu_add_load(&load, stored, "a[ra[r] + kk * sak]");
+  sy_gpu_add_cast(&a, stored, type, sy_gpu_text_get(&load));
+  sy_gpu_text_clear(&load);
+  sy_gpu_add_load(&load, stored, "b[rb[s] + kk * sbk]");
+  sy_gpu_add_cast(&b, stored, type, sy_gpu_text_get(&load));
+  sy_gpu_text_clear(&load);
+  sy_gpu_text_add(&load, "total[r * %d + s]", TILE);
+  sy_gpu_text_add(&store, "y[oy + (i0 + idx(r)) * syi + (j0 + idx(s)) * syj] = ");
+  {
+    SyGpuText value = {0};
+    sy_gpu_add_cast(&value, type, stored, sy_gpu_text_get(&load));
+    sy_gpu_add_store(&store, stored, sy_gpu_text_get(&value));
+    sy_gpu_text_free(&value);
+  }
+  sy_gpu_text_add(&store, ";");
+  if (real) {
+    sy_gpu_text_add(&multiply, "run[r * %d + s] += x[r] * z[s];", TILE);
+    sy_gpu_text_add(&add, "total[t] += run[t];");
+  } else {
+    sy_gpu_text_add(&multiply, "run[r * %d + s] = add_%s(run[r * %d + s], mul_%s(x[r], z[s]));",
+                    TILE, name, TILE, name);
+    sy_gpu_text_add(&add, "total[t] = add_%s(total[t], run[t]);", name);
+  }
+  snprintf(group, sizeof group, "%d", SY_GPU_GROUP);
+  snprintf(tile, sizeof tile, "%d", TILE);
+  {
+    const char* pairs[] = {"STORAGE",  sy_gpu_storage_type(stored),
+                           "TYPE",     name,
+                           "ROWS",     tile,
+                           "COLUMNS",  tile,
+                           "GROUP",    group,
+                           "LOAD_A",   sy_gpu_text_get(&a),
+                           "LOAD_B",   sy_gpu_text_get(&b),
+                           "MULTIPLY", sy_gpu_text_get(&multiply),
+                           "ADD",      sy_gpu_text_get(&add),
+                           "STORE",    sy_gpu_text_get(&store)};
+    ok = sy_gpu_fill(sy_gpu_kernel_matmul, "matmul_any", pairs, SY_COUNT(pairs) / 2, out, reason);
+  }
+  sy_gpu_text_free(&a);
+  sy_gpu_text_free(&b);
+  sy_gpu_text_free(&load);
+  sy_gpu_text_free(&store);
+  sy_gpu_text_free(&multiply);
+  sy_gpu_text_free(&add);
+  return ok;
+}
+
+SyStatus SY_CALL sy_gpu_matmul_plan(const SyCall* call, SyPlan* out_plan) {
+  (void)call, (void)out_plan;
+  return SY_OK;
+}
+
+SyStatus SY_CALL sy_gpu_matmul(const SyCall* call) {
+  const SyView *a = &call->in[0], *b = &call->in[1], *y = &call->out[0];
+  const int32_t rank = y->rank - 2;
+  const int64_t m = y->shape[rank], n = y->shape[rank + 1], k = a->shape[rank + 1];
+  const int64_t tiles_n = sy_gpu_groups(n, TILE), tiles_mn = sy_gpu_groups(m, TILE) * tiles_n;
+  const int32_t type = y->type;
+  int64_t batches = 1;
+  SyGpuKernel* kernel;
+  SyGpuCall c;
+  int32_t d;
+  if (y->count == 0) return SY_OK;
+  for (d = 0; d < rank; ++d) batches *= y->shape[d];
+  sy_gpu_begin(&c, call);
+  c.contracts = 1;
+  kernel = sy_gpu_find(&c, 0, type, make_any, &type);
+  sy_gpu_add_view(&c, a);
+  sy_gpu_add_view(&c, b);
+  sy_gpu_add_view(&c, y);
+  sy_gpu_put_idx(&c, tiles_mn * batches);
+  sy_gpu_put_idx(&c, m);
+  sy_gpu_put_idx(&c, n);
+  sy_gpu_put_idx(&c, k);
+  sy_gpu_put_idx(&c, tiles_n);
+  sy_gpu_put_idx(&c, tiles_mn);
+  sy_gpu_put_idx(&c, a->strides[rank]);
+  sy_gpu_put_idx(&c, a->strides[rank + 1]);
+  sy_gpu_put_idx(&c, b->strides[rank]);
+  sy_gpu_put_idx(&c, b->strides[rank + 1]);
+  sy_gpu_put_idx(&c, y->strides[rank]);
+  sy_gpu_put_idx(&c, y->strides[rank + 1]);
+  sy_gpu_put_idx(&c, rank);
+  sy_gpu_put_list(&c, y->shape, rank, BATCH_AXES);
+  sy_gpu_put_list(&c, a->strides, rank, BATCH_AXES);
+  sy_gpu_put_list(&c, b->strides, rank, BATCH_AXES);
+  sy_gpu_put_list(&c, y->strides, rank, BATCH_AXES);
+  return sy_gpu_launch(&c, kernel, sy_gpu_groups(tiles_mn * batches, SY_GPU_GROUP));
+}

@@ -1,0 +1,94 @@
+// OpenCL devices of all platforms, and the plugin's state. Read in this order: State and Device
+// here, device.cc, memory.cc, stream.cc, program.cc.
+#ifndef BACKENDS_OPENCL_DEVICE_H_
+#define BACKENDS_OPENCL_DEVICE_H_
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "api.h"
+#include "gpu.h"
+
+namespace sy::opencl {
+
+// What is known of a device before it is opened.
+struct Facts {
+  cl_device_id id = nullptr;
+  std::string name, vendor, driver, version;
+  cl_device_type type = 0;
+  uint64_t total_bytes = 0, max_alloc_bytes = 0;
+  int32_t max_group = 0, max_param_bytes = 0, local_bytes = 0;
+  bool has_f64 = false, unified = false, has_compiler = false;
+  uint32_t numeric = 0;  // SY_NUMERIC_*
+};
+
+struct State {
+  const SyHost* host = nullptr;
+  const Api* api = nullptr;
+  std::string reason;  // why there are no devices
+  std::vector<Facts> devices;
+};
+
+// An open device: the context of the kit's SyGpu, whose address is the device's handle.
+struct Device {
+  State* state = nullptr;
+  const Api* cl = nullptr;
+  const SyHost* host = nullptr;
+  const Facts* facts = nullptr;
+  cl_context context = nullptr;
+  SyGpu* gpu = nullptr;
+  std::string cache_prefix;  // of keys in the disk cache: device and driver
+  std::atomic<bool> lost{false};
+  std::atomic<int64_t> used_bytes{0};
+  std::atomic<int32_t> compiled{0}, from_cache{0};
+
+  ~Device();
+  // Sets the message and turns an OpenCL code into one of ours.
+  SyStatus Fail(cl_int code, const char* what);
+};
+
+inline Device* DeviceOf(uint64_t handle) {
+  return static_cast<Device*>(sy_gpu_context(sy_gpu_from(handle)));
+}
+
+// A queue, in order. Ticks are markers whose events are kept until somebody asks or waits. Calls on
+// one stream do not overlap but for query and sync, which look at the ticks only.
+struct Stream {
+  cl_command_queue queue = nullptr;
+  std::mutex mutex;  // of all below
+  uint64_t last_tick = 0, done_tick = 0;
+  std::deque<std::pair<uint64_t, cl_event>> ticks;
+  cl_int error = CL_SUCCESS;  // sticks until reset
+};
+
+inline Stream* StreamOf(uint64_t handle) { return reinterpret_cast<Stream*>(handle); }
+
+// Runs `body`, which gives a SyStatus; no exception leaves.
+template <class Body>
+SyStatus Guarded(const SyHost* host, Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return host->fail(SY_RESOURCE_EXHAUSTED, "opencl: out of host memory");
+  } catch (const std::exception& e) {
+    return host->fail(SY_INTERNAL, "opencl: %s", e.what());
+  }
+}
+
+SyStatus Compile(void* context, const SyGpuSource* source, void** out_native);
+void ReleaseKernel(void* context, void* native);
+SyStatus Launch(void* context, const SyGpuLaunch* launch);
+
+extern const SyDeviceFns kDeviceFns;
+extern const SyMemoryFns kMemoryFns;
+extern const SyStreamFns kStreamFns;
+SyStatus Start(const SyHost* host, void** out_state);
+void Close(void* state);
+
+}  // namespace sy::opencl
+
+#endif  // BACKENDS_OPENCL_DEVICE_H_

@@ -1,0 +1,149 @@
+// Compiling and launching. Binaries are kept in the host's cache folder with the text they were
+// made from, so that neither a torn file nor two texts with one hash give a wrong kernel.
+#include <cstring>
+
+#include "device.h"
+
+namespace sy::opencl {
+namespace {
+
+struct Kernel {
+  cl_program program = nullptr;
+  cl_kernel kernel = nullptr;
+  std::mutex mutex;  // arguments belong to the kernel until it is queued
+  const Api* cl = nullptr;
+  ~Kernel() {
+    if (kernel) cl->clReleaseKernel(kernel);
+    if (program) cl->clReleaseProgram(program);
+  }
+};
+
+std::string OptionsFor(const Device& d) {
+  std::string options = "-cl-std=CL1.2";
+  if (d.facts->numeric & SY_NUMERIC_EXACT_DIV) options += " -cl-fp32-correctly-rounded-divide-sqrt";
+  return options;
+}
+
+std::string CacheKey(const Device& d, const SyGpuSource& source) {
+  const size_t device = std::hash<std::string>()(d.cache_prefix);
+  return "opencl-" + std::to_string(device) + "-" + source.key;
+}
+
+// What a cached blob begins with; the binary follows.
+std::string CacheHead(const Device& d, const SyGpuSource& source) {
+  return d.cache_prefix + "\n" + OptionsFor(d) + "\n" +
+         std::string(source.text, static_cast<size_t>(source.length)) + '\0';
+}
+
+cl_program FromCache(const Device& d, const SyGpuSource& source) {
+  const std::string key = CacheKey(d, source), head = CacheHead(d, source);
+  const int64_t bytes = d.host->cache_get(key.c_str(), nullptr, 0);
+  if (bytes <= static_cast<int64_t>(head.size())) return nullptr;
+  std::string blob(static_cast<size_t>(bytes), '\0');
+  if (d.host->cache_get(key.c_str(), blob.data(), bytes) != bytes ||
+      blob.compare(0, head.size(), head) != 0)
+    return nullptr;
+  const size_t size = blob.size() - head.size();
+  const auto* binary = reinterpret_cast<const unsigned char*>(blob.data() + head.size());
+  cl_int state = CL_SUCCESS, code = CL_SUCCESS;
+  cl_program program =
+      d.cl->clCreateProgramWithBinary(d.context, 1, &d.facts->id, &size, &binary, &state, &code);
+  if (code != CL_SUCCESS) return nullptr;
+  if (state == CL_SUCCESS && d.cl->clBuildProgram(program, 1, &d.facts->id, OptionsFor(d).c_str(),
+                                                  nullptr, nullptr) == CL_SUCCESS)
+    return program;
+  d.cl->clReleaseProgram(program);
+  return nullptr;
+}
+
+void ToCache(const Device& d, const SyGpuSource& source, cl_program program) {
+  size_t size = 0;
+  if (!d.host->cache_dir() ||
+      d.cl->clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, nullptr) !=
+          CL_SUCCESS ||
+      size == 0)
+    return;
+  std::string blob = CacheHead(d, source);
+  const size_t head = blob.size();
+  blob.resize(head + size);
+  auto* binary = reinterpret_cast<unsigned char*>(blob.data() + head);
+  if (d.cl->clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, nullptr) ==
+      CL_SUCCESS)
+    d.host->cache_put(CacheKey(d, source).c_str(), blob.data(), static_cast<int64_t>(blob.size()));
+}
+
+SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_program) {
+  cl_int code = CL_SUCCESS;
+  const size_t length = static_cast<size_t>(source.length);
+  const char* text = source.text;
+  cl_program program = d->cl->clCreateProgramWithSource(d->context, 1, &text, &length, &code);
+  if (code != CL_SUCCESS) return d->Fail(code, "clCreateProgramWithSource");
+  code = d->cl->clBuildProgram(program, 1, &d->facts->id, OptionsFor(*d).c_str(), nullptr, nullptr);
+  if (code == CL_SUCCESS) {
+    *out_program = program;
+    return SY_OK;
+  }
+  std::string log(4096, '\0');
+  d->cl->clGetProgramBuildInfo(program, d->facts->id, CL_PROGRAM_BUILD_LOG, log.size(), log.data(),
+                               nullptr);
+  log.resize(std::strlen(log.c_str()));
+  d->cl->clReleaseProgram(program);
+  if (d->host->log_level() >= SY_LOG_DEBUG) {
+    d->host->log(SY_LOG_DEBUG, source.text);
+    d->host->log(SY_LOG_DEBUG, log.c_str());
+  }
+  const size_t error = log.find("error:");
+  const std::string line = error == std::string::npos
+                               ? log.substr(0, log.find('\n'))
+                               : log.substr(error, log.find('\n', error) - error);
+  return d->host->fail(SY_INTERNAL, "opencl: kernel %s does not compile on %s: %s",
+                       source.signature->name, d->facts->name.c_str(), line.c_str());
+}
+
+}  // namespace
+
+SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
+  Device* d = static_cast<Device*>(context);
+  return Guarded(d->host, [&]() -> SyStatus {
+    auto kernel = std::make_unique<Kernel>();
+    kernel->cl = d->cl;
+    kernel->program = FromCache(*d, *source);
+    const bool cached = kernel->program != nullptr;
+    if (!cached)
+      if (SyStatus e = FromSource(d, *source, &kernel->program)) return e;
+    cl_int code = CL_SUCCESS;
+    kernel->kernel = d->cl->clCreateKernel(kernel->program, source->signature->name, &code);
+    if (code != CL_SUCCESS) return d->Fail(code, "clCreateKernel");
+    if (!cached) ToCache(*d, *source, kernel->program);
+    ++(cached ? d->from_cache : d->compiled);
+    *out_native = kernel.release();
+    return SY_OK;
+  });
+}
+
+void ReleaseKernel(void*, void* native) { delete static_cast<Kernel*>(native); }
+
+SyStatus Launch(void* context, const SyGpuLaunch* launch) {
+  Device* d = static_cast<Device*>(context);
+  const SyGpuSignature& s = launch->kernel->signature;
+  Kernel* k = static_cast<Kernel*>(launch->kernel->native);
+  cl_int code = CL_SUCCESS;
+  std::lock_guard<std::mutex> lock(k->mutex);
+  for (int32_t i = 0; i < s.buffer_count; ++i) {
+    const SyGpuBuffer& b = launch->buffers[i];
+    const int64_t element = b.offset / s.element_bytes[i];
+    std::memcpy(launch->params + 8 * i, &element, sizeof element);
+    const cl_mem mem = reinterpret_cast<cl_mem>(b.memory.handle);
+    code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), sizeof mem, &mem);
+  }
+  code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(s.buffer_count),
+                                static_cast<size_t>(s.param_bytes), launch->params);
+  if (code != CL_SUCCESS) return d->Fail(CL_INVALID_KERNEL_ARGS, s.name);
+  const size_t group = static_cast<size_t>(s.group);
+  const size_t global = static_cast<size_t>(launch->groups) * group;
+  code = d->cl->clEnqueueNDRangeKernel(StreamOf(launch->call->stream)->queue, k->kernel, 1, nullptr,
+                                       &global, &group, 0, nullptr, nullptr);
+  return code == CL_SUCCESS ? SY_OK : d->Fail(code, s.name);
+}
+
+}  // namespace sy::opencl

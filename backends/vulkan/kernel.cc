@@ -1,0 +1,191 @@
+// Compiling and launching.
+#include <algorithm>
+#include <cstring>
+
+#include "device.h"
+
+namespace sy::vulkan {
+namespace {
+
+struct Kernel {
+  Device* device = nullptr;
+  VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
+  VkPipelineLayout layout = VK_NULL_HANDLE;
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  uint32_t bindings = 0;
+  bool pushes_params = false, wide = false;
+
+  ~Kernel() {
+    const DeviceApi& vk = device->vk;
+    if (pipeline) vk.vkDestroyPipeline(device->device, pipeline, nullptr);
+    if (layout) vk.vkDestroyPipelineLayout(device->device, layout, nullptr);
+    if (set_layout) vk.vkDestroyDescriptorSetLayout(device->device, set_layout, nullptr);
+  }
+};
+
+// SPIR-V is kept with the text that it was made from, as a blob of the host's cache.
+SyStatus SpirvOf(Device* d, const SyGpuSource& source, std::vector<uint32_t>* words) {
+  const std::string key = std::string("vulkan-spirv-") + source.key;
+  std::string head = std::string(source.text, static_cast<size_t>(source.length)) + '\0';
+  head.resize((head.size() + 3) / 4 * 4);
+  const int64_t bytes = d->host->cache_get(key.c_str(), nullptr, 0);
+  if (bytes > static_cast<int64_t>(head.size())) {
+    std::string blob(static_cast<size_t>(bytes), '\0');
+    if (d->host->cache_get(key.c_str(), blob.data(), bytes) == bytes &&
+        blob.compare(0, head.size(), head) == 0) {
+      words->resize((blob.size() - head.size()) / 4);
+      std::memcpy(words->data(), blob.data() + head.size(), words->size() * 4);
+      ++d->from_cache;
+      return SY_OK;
+    }
+  }
+  std::string error;
+  *words = CompileGlsl(source.text, source.signature->name, &error);
+  if (words->empty()) {
+    if (d->host->log_level() >= SY_LOG_DEBUG) d->host->log(SY_LOG_DEBUG, source.text);
+    return d->host->fail(SY_INTERNAL, "vulkan: kernel %s does not compile: %s",
+                         source.signature->name, error.substr(0, error.find('\n')).c_str());
+  }
+  ++d->compiled;
+  if (d->host->cache_dir()) {
+    std::string blob =
+        head + std::string(reinterpret_cast<const char*>(words->data()), words->size() * 4);
+    d->host->cache_put(key.c_str(), blob.data(), static_cast<int64_t>(blob.size()));
+  }
+  return SY_OK;
+}
+
+VkResult MakePipeline(Device* d, const SyGpuSource& source, const std::vector<uint32_t>& words,
+                      Kernel* k) {
+  const SyGpuSignature& s = *source.signature;
+  k->wide = source.wide;
+  k->pushes_params = s.param_bytes <= SY_GPU_PUSH_BYTES;
+  k->bindings = static_cast<uint32_t>((k->wide ? 0 : s.buffer_count) + (k->pushes_params ? 0 : 1));
+  std::vector<VkDescriptorSetLayoutBinding> bindings;
+  for (uint32_t i = 0; i < k->bindings; ++i)
+    bindings.push_back(
+        {i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
+  const VkDescriptorSetLayoutCreateFlags flags =
+      d->vk.vkCmdPushDescriptorSetKHR ? VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR : 0;
+  VkDescriptorSetLayoutCreateInfo set = {VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                         nullptr, flags, k->bindings, bindings.data()};
+  if (VkResult r = d->vk.vkCreateDescriptorSetLayout(d->device, &set, nullptr, &k->set_layout))
+    return r;
+  const VkPushConstantRange range = {VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                                     static_cast<uint32_t>(s.param_bytes)};
+  VkPipelineLayoutCreateInfo layout = {VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                       nullptr,
+                                       0,
+                                       1,
+                                       &k->set_layout,
+                                       k->pushes_params ? 1u : 0u,
+                                       &range};
+  if (VkResult r = d->vk.vkCreatePipelineLayout(d->device, &layout, nullptr, &k->layout)) return r;
+  VkShaderModuleCreateInfo module = {VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, nullptr, 0,
+                                     words.size() * 4, words.data()};
+  VkShaderModule shader;
+  if (VkResult r = d->vk.vkCreateShaderModule(d->device, &module, nullptr, &shader)) return r;
+  VkComputePipelineCreateInfo create = {};
+  create.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
+  create.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  create.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  create.stage.module = shader;
+  create.stage.pName = "main";
+  create.layout = k->layout;
+  const VkResult r = d->vk.vkCreateComputePipelines(d->device, d->pipeline_cache, 1, &create,
+                                                    nullptr, &k->pipeline);
+  d->vk.vkDestroyShaderModule(d->device, shader, nullptr);
+  return r;
+}
+
+}  // namespace
+
+SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
+  Device* d = static_cast<Device*>(context);
+  return Guarded(d->host, [&]() -> SyStatus {
+    std::vector<uint32_t> words;
+    if (SyStatus e = SpirvOf(d, *source, &words)) return e;
+    FixFloats(*d->facts, source->contracts, &words);
+    auto kernel = std::make_unique<Kernel>();
+    kernel->device = d;
+    if (VkResult r = MakePipeline(d, *source, words, kernel.get()))
+      return d->Fail(r, source->signature->name);
+    *out_native = kernel.release();
+    return SY_OK;
+  });
+}
+
+void ReleaseKernel(void*, void* native) { delete static_cast<Kernel*>(native); }
+
+SyStatus Launch(void* context, const SyGpuLaunch* launch) {
+  Device* d = static_cast<Device*>(context);
+  return Guarded(d->host, [&]() -> SyStatus {
+    const SyGpuSignature& s = launch->kernel->signature;
+    const Kernel& k = *static_cast<Kernel*>(launch->kernel->native);
+    Stream* stream = StreamOf(launch->call->stream);
+    SyStatus status = SY_OK;
+    Batch* batch = Record(stream, &status);
+    if (!batch) return status;
+    VkDescriptorBufferInfo infos[SY_GPU_MAX_BUFFERS + 1];
+    VkWriteDescriptorSet writes[SY_GPU_MAX_BUFFERS + 1];
+    const auto alignment = static_cast<int64_t>(d->facts->limits.minStorageBufferOffsetAlignment);
+    for (int32_t i = 0; i < s.buffer_count; ++i) {
+      const SyGpuBuffer& b = launch->buffers[i];
+      const Block& block = *BlockOf(b.memory.handle);
+      uint64_t word;
+      if (k.wide) {
+        word = block.address + static_cast<uint64_t>(b.offset);
+      } else {
+        // The binding starts at a multiple of what the device and four elements want.
+        const int64_t unit = std::max<int64_t>(alignment, 32);
+        const int64_t from = (b.offset + b.low) / unit * unit;
+        const int64_t bytes = (b.offset + b.high - from + 15) / 16 * 16;
+        word = static_cast<uint64_t>((b.offset - from) / s.element_bytes[i]);
+        infos[i] = {block.buffer, static_cast<VkDeviceSize>(from),
+                    static_cast<VkDeviceSize>(std::max<int64_t>(bytes, 16))};
+      }
+      std::memcpy(launch->params + 8 * i, &word, sizeof word);
+    }
+    if (!k.pushes_params) {
+      VkBuffer buffer;
+      int64_t at;
+      char* memory;
+      if (SyStatus e = Stage(stream, batch, s.param_bytes, std::max<int64_t>(alignment, 16),
+                             &buffer, &at, &memory))
+        return e;
+      std::memcpy(memory, launch->params, static_cast<size_t>(s.param_bytes));
+      infos[k.bindings - 1] = {buffer, static_cast<VkDeviceSize>(at),
+                               static_cast<VkDeviceSize>(s.param_bytes)};
+    }
+    for (uint32_t i = 0; i < k.bindings; ++i)
+      writes[i] = {VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, nullptr, VK_NULL_HANDLE, i,      0, 1,
+                   VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,      nullptr, &infos[i],      nullptr};
+    const DeviceApi& vk = d->vk;
+    vk.vkCmdBindPipeline(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k.pipeline);
+    if (k.bindings && vk.vkCmdPushDescriptorSetKHR) {
+      vk.vkCmdPushDescriptorSetKHR(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k.layout, 0,
+                                   k.bindings, writes);
+    } else if (k.bindings) {
+      VkDescriptorSetAllocateInfo allocate = {VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                              nullptr, batch->pool, 1, &k.set_layout};
+      VkDescriptorSet set;
+      if (VkResult r = vk.vkAllocateDescriptorSets(d->device, &allocate, &set))
+        return d->Fail(r, "no descriptor set");
+      for (uint32_t i = 0; i < k.bindings; ++i) writes[i].dstSet = set;
+      vk.vkUpdateDescriptorSets(d->device, k.bindings, writes, 0, nullptr);
+      vk.vkCmdBindDescriptorSets(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, k.layout, 0, 1,
+                                 &set, 0, nullptr);
+    }
+    if (k.pushes_params)
+      vk.vkCmdPushConstants(batch->commands, k.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                            static_cast<uint32_t>(s.param_bytes), launch->params);
+    // Groups in two dimensions where one does not hold them; those beyond the end do nothing.
+    const int64_t most = d->facts->limits.maxComputeWorkGroupCount[0];
+    const int64_t y = (launch->groups + most - 1) / most;
+    const int64_t x = (launch->groups + y - 1) / y;
+    vk.vkCmdDispatch(batch->commands, static_cast<uint32_t>(x), static_cast<uint32_t>(y), 1);
+    return SY_OK;
+  });
+}
+
+}  // namespace sy::vulkan
