@@ -57,6 +57,19 @@ typedef struct SyGpuLaunch {
   int64_t groups;         // one dimension; at least 1
 } SyGpuLaunch;
 
+// Matrix products that a vendor's library may take: y[b, i, j] = sum over k of a[b, i, k] b[b, k,
+// j], strides in elements; each matrix has one stride of 1.
+typedef struct SyGpuProduct {
+  const SyCall* call;
+  int32_t type;  // SY_T_F32, F64, F16 or BF16: of a, b and y; f16 and bf16 accumulate in f32
+  int32_t reserved;
+  int64_t batch, m, n, k;
+  SyGpuBuffer a, b, y;
+  int64_t a_batch, a_row, a_column;
+  int64_t b_batch, b_row, b_column;
+  int64_t y_batch, y_row, y_column;
+} SyGpuProduct;
+
 typedef struct SyGpuDriver {
   int32_t dialect;       // SY_GPU_*
   int32_t is_cpu;        // work items are loops on a processor: no barriers, long runs
@@ -70,6 +83,9 @@ typedef struct SyGpuDriver {
   void (*release)(void* context, void* native);
   // [stream] Queues a launch.
   SyStatus (*launch)(void* context, const SyGpuLaunch* launch);
+  // [stream] Queues a product, or SY_UNIMPLEMENTED: then the kit's own kernels make it. May be
+  // NULL.
+  SyStatus (*product)(void* context, const SyGpuProduct* product);
 } SyGpuDriver;
 
 // NULL where memory runs out. `context` is handed to the driver's functions.

@@ -64,6 +64,68 @@ static int make_any(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   return ok;
 }
 
+// One stride for all batch axes; 0 where they have none in common.
+static int one_batch(const SyView* like, const SyView* v, int32_t rank, int64_t* stride) {
+  int64_t expected = 0;
+  int32_t d;
+  *stride = 0;
+  for (d = rank - 1; d >= 0; --d) {
+    if (like->shape[d] == 1) continue;
+    if (*stride == 0 && expected == 0) {
+      *stride = v->strides[d];
+      expected = *stride * like->shape[d];
+    } else if (v->strides[d] != expected) {
+      return 0;
+    } else {
+      expected *= like->shape[d];
+    }
+  }
+  return 1;
+}
+
+// A layout that BLAS knows: one stride of 1, the other at least the length of a line.
+static int is_blas(int64_t rows, int64_t columns, int64_t row, int64_t column) {
+  return (column == 1 && row >= columns) || (row == 1 && column >= rows);
+}
+
+// Leaves the product to the vendor's library where its layouts allow. A contiguous matrix with one
+// row or column has strides that say nothing; they are made good here.
+static SyStatus by_library(SyGpuCall* c) {
+  const SyCall* call = c->call;
+  const SyView *a = &call->in[0], *b = &call->in[1], *y = &call->out[0];
+  const int32_t rank = y->rank - 2;
+  SyGpuProduct p;
+  int32_t d;
+  if (!c->driver->product || y->type < SY_T_F16) return SY_UNIMPLEMENTED;
+  memset(&p, 0, sizeof p);
+  p.call = call;
+  p.type = y->type;
+  p.batch = 1;
+  for (d = 0; d < rank; ++d) p.batch *= y->shape[d];
+  p.m = y->shape[rank];
+  p.n = y->shape[rank + 1];
+  p.k = a->shape[rank + 1];
+  p.a_row = p.m == 1 && a->strides[rank + 1] == 1 ? p.k : a->strides[rank];
+  p.a_column = p.k == 1 && p.a_row == 1 ? p.m : a->strides[rank + 1];
+  p.b_row = p.k == 1 && b->strides[rank + 1] == 1 ? p.n : b->strides[rank];
+  p.b_column = p.n == 1 && p.b_row == 1 ? p.k : b->strides[rank + 1];
+  p.y_row = p.m == 1 && y->strides[rank + 1] == 1 ? p.n : y->strides[rank];
+  p.y_column = y->strides[rank + 1];
+  if (p.k == 0 || !one_batch(y, a, rank, &p.a_batch) || !one_batch(y, b, rank, &p.b_batch) ||
+      !one_batch(y, y, rank, &p.y_batch) || !is_blas(p.m, p.k, p.a_row, p.a_column) ||
+      !is_blas(p.k, p.n, p.b_row, p.b_column) || p.y_column != 1 || p.y_row < p.n)
+    return SY_UNIMPLEMENTED;
+  sy_gpu_again(c);
+  sy_gpu_add_view(c, a);
+  sy_gpu_add_view(c, b);
+  sy_gpu_add_view(c, y);
+  p.a = c->buffers[0];
+  p.b = c->buffers[1];
+  p.y = c->buffers[2];
+  sy_gpu_again(c);
+  return c->driver->product(sy_gpu_context(c->gpu), &p);
+}
+
 SyStatus SY_CALL sy_gpu_matmul_plan(const SyCall* call, SyPlan* out_plan) {
   (void)call, (void)out_plan;
   return SY_OK;
@@ -78,10 +140,13 @@ SyStatus SY_CALL sy_gpu_matmul(const SyCall* call) {
   int64_t batches = 1;
   SyGpuKernel* kernel;
   SyGpuCall c;
+  SyStatus status;
   int32_t d;
   if (y->count == 0) return SY_OK;
   for (d = 0; d < rank; ++d) batches *= y->shape[d];
   sy_gpu_begin(&c, call);
+  status = by_library(&c);
+  if (status != SY_UNIMPLEMENTED) return status;
   c.contracts = 1;
   kernel = sy_gpu_find(&c, 0, type, make_any, &type);
   sy_gpu_add_view(&c, a);

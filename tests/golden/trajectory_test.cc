@@ -72,7 +72,8 @@ TEST_P(Trajectory, Cnn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Devices, Trajectory, testing::Values("cpu:0", "tutorial:0", "async:0"), [](const auto& about) {
+    Devices, Trajectory, testing::Values("cpu:0", "tutorial:0", "async:0", "proxy:0"),
+    [](const auto& about) {
       return std::string(about.param).substr(0, std::string(about.param).find(':'));
     });
 

@@ -18,6 +18,7 @@ check() {
 
 check dispatcher 'api/switchyard/sy(_plugin)?\.h|dispatcher/|absl/'
 check backends/common '(switchyard/sy_plugin|[a-z_]+)\.h'
+check backends/cuda 'switchyard/sy_plugin\.h|(api|device|gpu)\.h'
 check backends/opencl 'switchyard/sy_plugin\.h|(api|device|gpu)\.h'
 check backends/vulkan 'switchyard/sy_plugin\.h|(api|device|gpu)\.h'
 check backends/cpu 'api/switchyard/sy_plugin\.h|backends/(cpu|common)/'
