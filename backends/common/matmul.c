@@ -90,15 +90,13 @@ static int is_blas(int64_t rows, int64_t columns, int64_t row, int64_t column) {
 
 // Leaves the product to the vendor's library where its layouts allow. A contiguous matrix with one
 // row or column has strides that say nothing; they are made good here.
-static SyStatus by_library(SyGpuCall* c) {
-  const SyCall* call = c->call;
-  const SyView *a = &call->in[0], *b = &call->in[1], *y = &call->out[0];
+static SyStatus by_library(SyGpuCall* c, const SyView* a, const SyView* b, const SyView* y) {
   const int32_t rank = y->rank - 2;
   SyGpuProduct p;
   int32_t d;
   if (!c->driver->product || y->type < SY_T_F16) return SY_UNIMPLEMENTED;
   memset(&p, 0, sizeof p);
-  p.call = call;
+  p.call = c->call;
   p.type = y->type;
   p.batch = 1;
   for (d = 0; d < rank; ++d) p.batch *= y->shape[d];
@@ -131,43 +129,50 @@ SyStatus SY_CALL sy_gpu_matmul_plan(const SyCall* call, SyPlan* out_plan) {
   return SY_OK;
 }
 
-SyStatus SY_CALL sy_gpu_matmul(const SyCall* call) {
-  const SyView *a = &call->in[0], *b = &call->in[1], *y = &call->out[0];
+SyStatus sy_gpu_product_of(SyGpuCall* c, const SyView* a, const SyView* b, const SyView* y) {
   const int32_t rank = y->rank - 2;
   const int64_t m = y->shape[rank], n = y->shape[rank + 1], k = a->shape[rank + 1];
   const int64_t tiles_n = sy_gpu_groups(n, TILE), tiles_mn = sy_gpu_groups(m, TILE) * tiles_n;
   const int32_t type = y->type;
   int64_t batches = 1;
   SyGpuKernel* kernel;
-  SyGpuCall c;
+  char name[32];
   SyStatus status;
   int32_t d;
   if (y->count == 0) return SY_OK;
   for (d = 0; d < rank; ++d) batches *= y->shape[d];
-  sy_gpu_begin(&c, call);
-  status = by_library(&c);
+  status = by_library(c, a, b, y);
   if (status != SY_UNIMPLEMENTED) return status;
-  c.contracts = 1;
-  kernel = sy_gpu_find(&c, 0, type, make_any, &type);
-  sy_gpu_add_view(&c, a);
-  sy_gpu_add_view(&c, b);
-  sy_gpu_add_view(&c, y);
-  sy_gpu_put_idx(&c, tiles_mn * batches);
-  sy_gpu_put_idx(&c, m);
-  sy_gpu_put_idx(&c, n);
-  sy_gpu_put_idx(&c, k);
-  sy_gpu_put_idx(&c, tiles_n);
-  sy_gpu_put_idx(&c, tiles_mn);
-  sy_gpu_put_idx(&c, a->strides[rank]);
-  sy_gpu_put_idx(&c, a->strides[rank + 1]);
-  sy_gpu_put_idx(&c, b->strides[rank]);
-  sy_gpu_put_idx(&c, b->strides[rank + 1]);
-  sy_gpu_put_idx(&c, y->strides[rank]);
-  sy_gpu_put_idx(&c, y->strides[rank + 1]);
-  sy_gpu_put_idx(&c, rank);
-  sy_gpu_put_list(&c, y->shape, rank, BATCH_AXES);
-  sy_gpu_put_list(&c, a->strides, rank, BATCH_AXES);
-  sy_gpu_put_list(&c, b->strides, rank, BATCH_AXES);
-  sy_gpu_put_list(&c, y->strides, rank, BATCH_AXES);
-  return sy_gpu_launch(&c, kernel, sy_gpu_groups(tiles_mn * batches, SY_GPU_GROUP));
+  c->contracts = 1;
+  snprintf(name, sizeof name, "matmul any %d", (int)type);
+  kernel = sy_gpu_find_named(c, name, make_any, &type);
+  c->contracts = 0;
+  sy_gpu_again(c);
+  sy_gpu_add_view(c, a);
+  sy_gpu_add_view(c, b);
+  sy_gpu_add_view(c, y);
+  sy_gpu_put_idx(c, tiles_mn * batches);
+  sy_gpu_put_idx(c, m);
+  sy_gpu_put_idx(c, n);
+  sy_gpu_put_idx(c, k);
+  sy_gpu_put_idx(c, tiles_n);
+  sy_gpu_put_idx(c, tiles_mn);
+  sy_gpu_put_idx(c, a->strides[rank]);
+  sy_gpu_put_idx(c, a->strides[rank + 1]);
+  sy_gpu_put_idx(c, b->strides[rank]);
+  sy_gpu_put_idx(c, b->strides[rank + 1]);
+  sy_gpu_put_idx(c, y->strides[rank]);
+  sy_gpu_put_idx(c, y->strides[rank + 1]);
+  sy_gpu_put_idx(c, rank);
+  sy_gpu_put_list(c, y->shape, rank, BATCH_AXES);
+  sy_gpu_put_list(c, a->strides, rank, BATCH_AXES);
+  sy_gpu_put_list(c, b->strides, rank, BATCH_AXES);
+  sy_gpu_put_list(c, y->strides, rank, BATCH_AXES);
+  return sy_gpu_launch(c, kernel, sy_gpu_groups(tiles_mn * batches, SY_GPU_GROUP));
+}
+
+SyStatus SY_CALL sy_gpu_matmul(const SyCall* call) {
+  SyGpuCall c;
+  sy_gpu_begin(&c, call);
+  return sy_gpu_product_of(&c, &call->in[0], &call->in[1], &call->out[0]);
 }
