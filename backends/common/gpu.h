@@ -74,6 +74,7 @@ typedef struct SyGpuDriver {
   int32_t dialect;       // SY_GPU_*
   int32_t is_cpu;        // work items are loops on a processor: no barriers, long runs
   int32_t prefers_wide;  // idx is i64 always
+  int32_t vector;        // floats of a vector in registers, 4, 8 or 16; 0: no products by vectors
   int32_t lanes;         // elements of a dense map that one work item makes: 1 or 4
   int32_t map_group;     // work items in a group of the dense map
   int32_t max_param_bytes;

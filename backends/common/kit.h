@@ -67,10 +67,13 @@ static inline int64_t sy_gpu_groups(int64_t items, int64_t group) {
 int sy_gpu_fill(const char* file, const char* kernel, const char* const* pairs, int32_t pair_count,
                 SyGpuText* out, SyGpuText* reason);
 
-// A product y[..., m, n] = a[..., m, k] b[..., k, n] as a step of another kernel: views of one
-// rank, any strides, batch axes of a and b broadcast with stride 0; the call's indices must be wide
-// enough.
-SyStatus sy_gpu_product_of(SyGpuCall* c, const SyView* a, const SyView* b, const SyView* y);
+// A product y[..., m, n] = a[..., m, k] b[..., k, n] as a step of another kernel: views of one rank
+// and type, any strides, batch axes of a and b broadcast with stride 0; the call's indices must be
+// wide enough. It is faster with as much scratch as sy_gpu_product_scratch tells; NULL: none.
+int64_t sy_gpu_product_scratch(const SyGpuDriver* driver, const SyView* a, const SyView* b,
+                               const SyView* y);
+SyStatus sy_gpu_product_of(SyGpuCall* c, const SyView* a, const SyView* b, const SyView* y,
+                           const SyRange* scratch);
 
 // A copy as a step of another kernel; the call's indices must be wide enough for both.
 SyStatus sy_gpu_copy_view(SyGpuCall* c, const SyView* from, const SyView* to);

@@ -161,40 +161,39 @@ static int skip_spaces(SyGpuSpan* rest) {
   return rest->begin != rest->end ? *rest->begin : 0;
 }
 
-// x[index] or, of four elements, load4(x, index), as something that can be assigned to.
-static int render_element(Render* r, Param* p, SyGpuSpan index, int32_t lanes, SyGpuText* out) {
-  const int glsl = r->library->dialect == SY_GPU_GLSL,
-            opencl = r->library->dialect == SY_GPU_OPENCL;
-  const int type_length = (int)(p->type.end - p->type.begin);
-  const int name_length = (int)(p->name.end - p->name.begin);
+// x[index] or, of four elements, load4(x, index), as something that can be assigned to. With `unit`
+// 1 the index of a vector counts elements.
+static int render_element(Render* r, Param* p, SyGpuSpan index, int32_t lanes, int32_t unit,
+                          SyGpuText* out) {
+  const int glsl = r->library->dialect == SY_GPU_GLSL, vector = lanes > 1;
+  const int type = (int)(p->type.end - p->type.begin), name = (int)(p->name.end - p->name.begin);
   int32_t unused;
-  *(lanes > 1 ? &p->wide_used : &p->scalar_used) = 1;
-  if (glsl && r->wide) {
-    r->references |= 1u << (type_number(p->type, &unused) + (lanes > 1 ? 16 : 0));
-    sy_gpu_text_add(out, "Ref_%.*s%s(%.*s_at + u64(", type_length, p->type.begin,
-                    lanes > 1 ? "x4" : "", name_length, p->name.begin);
-  } else if (glsl && lanes > 1) {
-    sy_gpu_text_add(out, "%.*s_4.v[(%.*s_at >> 2) + (", name_length, p->name.begin, name_length,
+  *(vector ? &p->wide_used : &p->scalar_used) = 1;
+  if (!glsl && !vector) {
+    sy_gpu_text_add(out, "%.*s[", name, p->name.begin);
+  } else if (!glsl) {
+    sy_gpu_text_add(out, "(*(%s%s%.*sx%d*)(%.*s + %d * (",
+                    r->library->dialect == SY_GPU_OPENCL ? "global " : "",
+                    p->kind == 'i' ? "const " : "", type, p->type.begin, (int)lanes, name,
+                    p->name.begin, (int)unit);
+  } else if (r->wide) {
+    r->references |= 1u << (type_number(p->type, &unused) + (vector ? 16 : 0));
+    sy_gpu_text_add(out, "Ref_%.*s%s(%.*s_at + u64(", type, p->type.begin, vector ? "x4" : "", name,
                     p->name.begin);
-  } else if (glsl) {
-    sy_gpu_text_add(out, "%.*s_1.v[%.*s_at + (", name_length, p->name.begin, name_length,
-                    p->name.begin);
-  } else if (lanes > 1 && opencl) {
-    sy_gpu_text_add(out, "(*(global %s%.*sx4*)(%.*s + 4 * (", p->kind == 'i' ? "const " : "",
-                    type_length, p->type.begin, name_length, p->name.begin);
-  } else if (lanes > 1) {
-    sy_gpu_text_add(out, "(*(%s%.*sx4*)(%.*s + 4 * (", p->kind == 'i' ? "const " : "", type_length,
-                    p->type.begin, name_length, p->name.begin);
+  } else if (!vector) {
+    sy_gpu_text_add(out, "%.*s_1.v[%.*s_at + (", name, p->name.begin, name, p->name.begin);
+  } else if (unit == 1) {
+    sy_gpu_text_add(out, "%.*s_4.v[(%.*s_at + (", name, p->name.begin, name, p->name.begin);
   } else {
-    sy_gpu_text_add(out, "%.*s[", name_length, p->name.begin);
+    sy_gpu_text_add(out, "%.*s_4.v[(%.*s_at >> 2) + (", name, p->name.begin, name, p->name.begin);
   }
   if (!render_tokens(r, index, out)) return 0;
-  if (glsl && r->wide)
-    sy_gpu_text_add(out, ") * %dul).v", p->bytes * lanes);
-  else if (glsl)
-    sy_gpu_text_add(out, ")]");
+  if (!glsl)
+    sy_gpu_text_add(out, vector ? ")))" : "]");
+  else if (r->wide)
+    sy_gpu_text_add(out, ") * %dul).v", p->bytes * (vector ? unit : 1));
   else
-    sy_gpu_text_add(out, lanes > 1 ? ")))" : "]");
+    sy_gpu_text_add(out, vector && unit == 1 ? ")) >> 2]" : ")]");
   return 1;
 }
 
@@ -218,20 +217,44 @@ static int take_argument(SyGpuSpan* list, SyGpuSpan* argument) {
   }
 }
 
-// load4(x, i), store4(y, i, v).
-static int render_vector_access(Render* r, int stores, SyGpuSpan* rest, SyGpuText* out) {
+// load4(x, i), vload16(x, i), store4(y, i, v), vstore16(y, i, v).
+static int render_vector_access(Render* r, SyGpuSpan function, SyGpuSpan* rest, SyGpuText* out) {
+  const int unaligned = *function.begin == 'v';
+  const int stores = function.begin[unaligned] == 's';
+  const int lanes = atoi(function.begin + unaligned + (stores ? 5 : 4));
   SyGpuSpan list, name, index, value, word;
   Param* p;
   if (skip_spaces(rest) != '(' || !sy_gpu_bracketed(rest, &list) || !take_argument(&list, &name) ||
       !take_argument(&list, &index) || (stores && !take_argument(&list, &value)))
-    return fail(r, "load4 and store4 want a buffer and an index", *rest);
+    return fail(r, "a vector access wants a buffer and an index", *rest);
   sy_gpu_word(&name, &word);
   p = find_param(r, word);
   if (!p || !is_buffer(p)) return fail(r, "no buffer", word);
-  if (!render_element(r, p, index, 4, out)) return 0;
+  if (r->library->dialect == SY_GPU_GLSL && lanes != 4)
+    return fail(r, "GLSL has no vectors of", function);
+  if (r->library->dialect == SY_GPU_OPENCL && unaligned) {
+    p->wide_used = 1;
+    sy_gpu_text_add(out, "%s%d(", stores ? "vstore" : "vload", lanes);
+    if (stores && !render_tokens(r, value, out)) return 0;
+    sy_gpu_text_add(out, "%s0, %.*s + (", stores ? ", " : "", (int)(word.end - word.begin),
+                    word.begin);
+    if (!render_tokens(r, index, out)) return 0;
+    sy_gpu_text_add(out, "))");
+    return 1;
+  }
+  if (!render_element(r, p, index, lanes, unaligned ? 1 : lanes, out)) return 0;
   if (!stores) return 1;
   sy_gpu_text_add(out, " =");
   return render_tokens(r, value, out);
+}
+
+static int is_vector_access(SyGpuSpan name) {
+  static const char* const kNames[] = {"load4",  "store4",  "vload4",  "vstore4",
+                                       "vload8", "vstore8", "vload16", "vstore16"};
+  int32_t i;
+  for (i = 0; i < SY_COUNT(kNames); ++i)
+    if (sy_gpu_span_is(name, kNames[i])) return 1;
+  return 0;
 }
 
 // atomic_NAME(b[i], ...): the dialects differ in the name and in the operator &.
@@ -265,15 +288,14 @@ static int render_name(Render* r, SyGpuSpan name, SyGpuSpan* rest, SyGpuText* ou
     SyGpuSpan index;
     if (skip_spaces(rest) != '[' || !sy_gpu_bracketed(rest, &index))
       return fail(r, "a buffer without an index", name);
-    return render_element(r, p, index, 1, out);
+    return render_element(r, p, index, 1, 1, out);
   }
   if (p && p->kind == 'p') {
     sy_gpu_text_add(out, "p.m_");
     put(out, name);
     return 1;
   }
-  if (sy_gpu_span_is(name, "load4")) return render_vector_access(r, 0, rest, out);
-  if (sy_gpu_span_is(name, "store4")) return render_vector_access(r, 1, rest, out);
+  if (is_vector_access(name)) return render_vector_access(r, name, rest, out);
   if (name.end - name.begin > 7 && memcmp(name.begin, "atomic_", 7) == 0)
     return render_atomic(r, name, rest, out);
   if (dialect != SY_GPU_GLSL && type_number(name, &lanes) >= 0 && rest->begin != rest->end &&

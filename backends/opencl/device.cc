@@ -44,6 +44,7 @@ Facts Describe(const Api& cl, cl_device_id id) {
   f.max_group = static_cast<int32_t>(Number<size_t>(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE));
   f.max_param_bytes = static_cast<int32_t>(Number<size_t>(cl, id, CL_DEVICE_MAX_PARAMETER_SIZE));
   f.local_bytes = static_cast<int32_t>(Number<cl_ulong>(cl, id, CL_DEVICE_LOCAL_MEM_SIZE));
+  f.vector = static_cast<int32_t>(Number<cl_uint>(cl, id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
   f.has_f64 = Number<cl_device_fp_config>(cl, id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
   f.unified = Number<cl_bool>(cl, id, CL_DEVICE_HOST_UNIFIED_MEMORY) != CL_FALSE;
   f.has_compiler = Number<cl_bool>(cl, id, CL_DEVICE_COMPILER_AVAILABLE) != CL_FALSE;
@@ -111,6 +112,7 @@ SyGpuDriver DriverFor(const Facts& f) {
   d.dialect = SY_GPU_OPENCL;
   d.is_cpu = cpu;
   d.prefers_wide = cpu;  // indices of 32 bits keep the compiler from joining loads
+  d.vector = f.vector >= 16 ? 16 : f.vector >= 8 ? 8 : 4;
   d.lanes = cpu ? 1 : 4;
   d.map_group = cpu ? 1024 : 64;
   if (d.map_group > f.max_group) d.map_group = f.max_group;

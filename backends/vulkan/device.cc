@@ -219,6 +219,7 @@ SyGpuDriver DriverFor(const Facts& f) {
   SyGpuDriver d = {};
   d.dialect = SY_GPU_GLSL;
   d.is_cpu = f.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+  d.vector = 4;
   d.lanes = 4;
   d.map_group = 64;
   d.max_param_bytes = 65536;
