@@ -72,7 +72,8 @@ TEST_P(Trajectory, Cnn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Devices, Trajectory, testing::Values("cpu:0", "tutorial:0", "async:0", "proxy:0"),
+    Devices, Trajectory,
+    testing::Values("cpu:0", "tutorial:0", "async:0", "proxy:0", "opencl:0", "vulkan:0", "cuda:0"),
     [](const auto& about) {
       return std::string(about.param).substr(0, std::string(about.param).find(':'));
     });

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
 #include "command.h"
 #include "switchyard/switchyard.h"
@@ -105,10 +106,18 @@ int64_t FallbackTotal() {
   return total;
 }
 
+// What one training came to.
+struct Result {
+  std::string device;
+  std::vector<double> losses;  // mean of each epoch
+  double accuracy = 0, seconds = 0;
+  int64_t fallbacks = 0;
+};
+
 template <class Net>
 int TrainWith(const Context& context, const Options& o, const data::Digits& digits, const char* set,
-              const char* shape) {
-  const Device device(o.device.empty() ? std::string() : o.device);
+              const char* shape, const std::string& where, Result* result) {
+  const Device device(where);
   manual_seed(o.seed);
   const bool cnn = o.model == "cnn";
   const int64_t epochs = o.epochs ? o.epochs
@@ -189,15 +198,53 @@ int TrainWith(const Context& context, const Options& o, const data::Digits& digi
                {"parameters", parameters},
                {"seed", o.seed},
                {"split", o.split}});
+  *result = {device.name(), losses, accuracy, seconds, fallbacks};
   return 0;
 }
 
+// The loss curves side by side: every epoch up to the fifth, then every fifth, and the last.
+void Compare(const std::vector<Result>& results) {
+  std::printf("\n%-10s", "epoch");
+  for (const Result& r : results) std::printf("  %12s", r.device.c_str());
+  std::printf("\n");
+  const size_t epochs = results[0].losses.size();
+  for (size_t e = 0; e < epochs; ++e) {
+    if (e >= 5 && (e + 1) % 5 != 0 && e + 1 != epochs) continue;
+    std::printf("%-10zu", e + 1);
+    for (const Result& r : results) std::printf("  %12.6f", r.losses[e]);
+    std::printf("\n");
+  }
+  std::printf("%-10s", "held out");
+  for (const Result& r : results) std::printf("  %10.1f %%", r.accuracy);
+  std::printf("\n%-10s", "seconds");
+  for (const Result& r : results) std::printf("  %12.1f", r.seconds);
+  std::printf("\n");
+}
+
+std::vector<std::string> DevicesOf(const Options& o) {
+  std::vector<std::string> devices;
+  std::stringstream list(o.device);
+  for (std::string one; std::getline(list, one, ',');) devices.push_back(one);
+  if (devices.empty()) devices.emplace_back();
+  return devices;
+}
+
 int Train(const Context& context, const Options& o) {
-  if (o.model == "cnn")
-    return TrainWith<Cnn>(context, o, data::load_mnist5k(DataFile(o, "mnist_5k.csv.gz")),
-                          "MNIST-5k", "CNN 16-32, 128-10");
-  return TrainWith<Mlp>(context, o, data::load_optdigits(DataFile(o, "digits.csv.gz")), "optdigits",
-                        "MLP 64-64-10");
+  const bool cnn = o.model == "cnn";
+  const data::Digits digits = cnn ? data::load_mnist5k(DataFile(o, "mnist_5k.csv.gz"))
+                                  : data::load_optdigits(DataFile(o, "digits.csv.gz"));
+  std::vector<Result> results;
+  for (const std::string& device : DevicesOf(o)) {
+    Result result;
+    if (const int code =
+            cnn ? TrainWith<Cnn>(context, o, digits, "MNIST-5k", "CNN 16-32, 128-10", device,
+                                 &result)
+                : TrainWith<Mlp>(context, o, digits, "optdigits", "MLP 64-64-10", device, &result))
+      return code;
+    results.push_back(std::move(result));
+  }
+  if (results.size() > 1) Compare(results);
+  return 0;
 }
 
 }  // namespace
@@ -208,7 +255,9 @@ void AddTrain(CLI::App* app, Context* context) {
   verb->require_subcommand(1);
   CLI::App* digits =
       verb->add_subcommand("digits", "Handwritten digits: optdigits (mlp) or MNIST-5k (cnn)");
-  digits->add_option("--device", o->device, "Where to train; default: the first CPU");
+  digits->add_option(
+      "--device", o->device,
+      "Where to train; default: the first CPU; several, with commas, one after the other");
   digits->add_option("--model", o->model, "mlp or cnn")
       ->check(CLI::IsMember({"mlp", "cnn"}))
       ->capture_default_str();
