@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <map>
 
 #include "command.h"
 #include "optest/array.h"
@@ -10,6 +11,7 @@ namespace {
 
 struct Options {
   std::string name, device, dtype = "f32";
+  bool matrix = false;
 };
 
 std::string Route(int32_t op, const SyDevice* device, SyDtype dtype) {
@@ -39,7 +41,70 @@ std::string AttrText(const SyAttrSpec& a) {
   }
 }
 
+// How an op finds code, as a letter.
+char Letter(const std::string& route) {
+  auto begins = [&](const char* text) { return route.rfind(text, 0) == 0; };
+  return begins("not defined") ? '.'
+         : begins("composite") ? 'c'
+         : begins("fallback")  ? 'F'
+         : begins("refused")   ? 'r'
+                               : 'n';
+}
+
+// Every op on every device for every dtype, and the sums.
+int Matrix(const Context& context) {
+  const std::vector<SyDtype>& dtypes = optest::AllDtypes();
+  std::vector<const SyDevice*> devices;
+  for (int32_t i = 0; i < sy_device_count(); ++i) devices.push_back(sy_device_at(i));
+  std::string order;
+  for (SyDtype d : dtypes) order += (order.empty() ? "" : " ") + std::string(optest::Info(d).name);
+  std::printf(
+      "A letter for each of %s:\nn native (a kernel of the device), c composed of other ops, "
+      "r refused, F falls back to the CPU, . not defined\n\n",
+      order.c_str());
+  std::vector<std::string> head = {"op"};
+  for (const SyDevice* d : devices) head.emplace_back(sy_device_name(d));
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::map<char, int>> sums(devices.size());
+  for (int32_t op = 0; op < sy_op_count(); ++op) {
+    SyOpInfo info{};
+    info.size = sizeof info;
+    if (sy_op_info(op, &info)) continue;
+    std::vector<std::string> row = {info.name};
+    for (size_t d = 0; d < devices.size(); ++d) {
+      std::string letters;
+      for (SyDtype dtype : dtypes) {
+        letters += Letter(Route(op, devices[d], dtype));
+        ++sums[d][letters.back()];
+      }
+      row.push_back(letters);
+    }
+    rows.push_back(std::move(row));
+  }
+  std::sort(rows.begin(), rows.end());
+  Table table(head);
+  for (auto& row : rows) table.Add(std::move(row));
+  table.Print();
+  std::printf("\n");
+  Table totals({"device", "native", "composed", "refused", "fall-back"});
+  nlohmann::json list = nlohmann::json::array();
+  for (size_t d = 0; d < devices.size(); ++d) {
+    auto& s = sums[d];
+    totals.Add({sy_device_name(devices[d]), std::to_string(s['n']), std::to_string(s['c']),
+                std::to_string(s['r']), std::to_string(s['F'])});
+    list.push_back({{"device", sy_device_name(devices[d])},
+                    {"native", s['n']},
+                    {"composed", s['c']},
+                    {"refused", s['r']},
+                    {"fallback", s['F']}});
+  }
+  totals.Print();
+  if (context.json) PrintJson({{"devices", list}});
+  return 0;
+}
+
 int Ops(const Context& context, const Options& o) {
+  if (o.matrix) return Matrix(context);
   const SyDtype dtype = optest::DtypeByName(o.dtype);
   if (!dtype) return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
   const SyDevice* device = nullptr;
@@ -102,6 +167,8 @@ void AddOps(CLI::App* app, Context* context) {
   verb->add_option("name", options->name, "One op only, with what it means");
   verb->add_option("--device", options->device, "Show where this device finds code for each");
   verb->add_option("--dtype", options->dtype, "For inputs of this dtype")->capture_default_str();
+  verb->add_flag("--matrix", options->matrix,
+                 "Every op on every device for every dtype: native, composed, refused, fall-back");
   verb->add_flag("--json", context->json, "One JSON object as the last line");
   verb->callback([context, options] {
     context->run = [context, options] { return Ops(*context, *options); };
