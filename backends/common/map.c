@@ -18,7 +18,6 @@ typedef struct Map {
   int32_t in_count, out_count;
   const SyView* in;
   const SyView* out;
-  SyGpuWalks walks;
 } Map;
 
 static void add_stores(const Map* m, SyGpuText* out) {
@@ -67,12 +66,18 @@ typedef struct Texts {
       lane_values, lane_results, lane_stores;
 } Texts;
 
+static void walks_of(const Map* m, SyGpuWalks* walks) {
+  sy_gpu_walks(walks, m->program, m->out[0].rank, m->out[0].shape, m->in, m->in_count, m->out,
+               m->out_count);
+}
+
 static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
   static const char* const kForms[] = {"map_dense", "map_lanes", "map_strided"};
   const Map* m = (const Map*)what;
   const SyProgram* p = m->program;
   uint8_t need[SY_GPU_MAX_VALUES] = {0};
   char rank[16], group[16];
+  SyGpuWalks walks;
   Texts t;
   int32_t i;
   int ok;
@@ -82,16 +87,17 @@ static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
     return 0;
   }
   memset(&t, 0, sizeof t);
+  walks_of(m, &walks);
   for (i = 0; i < p->output_count; ++i) sy_gpu_program_need(p, p->outputs[i], NULL, need);
   sy_gpu_declare_inputs(m->in, m->in_count, &t.buffers);
   for (i = 0; i < m->out_count; ++i)
     sy_gpu_text_add(&t.buffers, "%sout %s y%d", i ? ", " : "", sy_gpu_storage_type(m->out[i].type),
                     (int)i);
   sy_gpu_declare_consts(p, &t.consts);
-  sy_gpu_declare_walks(&m->walks, "s", SY_MAX_RANK, &t.strides);
-  sy_gpu_each_walk(&m->walks, "idx % = 0;", &t.offsets);
-  sy_gpu_each_walk(&m->walks, "idx % = i;", &t.same);
-  sy_gpu_each_walk(&m->walks, "% += at * s_%[d];", &t.advance);
+  sy_gpu_declare_walks(&walks, "s", SY_MAX_RANK, &t.strides);
+  sy_gpu_each_walk(&walks, "idx % = 0;", &t.offsets);
+  sy_gpu_each_walk(&walks, "idx % = i;", &t.same);
+  sy_gpu_each_walk(&walks, "% += at * s_%[d];", &t.advance);
   if (sy_gpu_program_uses(p, need, SY_OP_LINEAR))
     sy_gpu_text_add(&t.lane_offsets, "idx linear = 4 * first + idx(l);");
   add_stores(m, &t.stores);
@@ -149,8 +155,6 @@ static SyStatus run_map(SyGpuCall* c, Map* m, const char* shared_name) {
   const int64_t group = m->form == STRIDED ? SY_GPU_GROUP : c->driver->map_group;
   SyGpuKernel* kernel;
   int32_t k;
-  sy_gpu_walks(&m->walks, m->program, like->rank, like->shape, m->in, m->in_count, m->out,
-               m->out_count);
   kernel = shared_name ? sy_gpu_find_named(c, shared_name, make_map, m)
                        : sy_gpu_find(c, m->form, 0, make_map, m);
   for (k = 0; k < m->in_count; ++k) sy_gpu_add_view(c, &m->in[k]);
@@ -160,7 +164,9 @@ static SyStatus run_map(SyGpuCall* c, Map* m, const char* shared_name) {
   if (m->form == STRIDED) {
     sy_gpu_put_idx(c, like->rank);
     sy_gpu_put_list(c, like->shape, like->rank, SY_MAX_RANK);
-    sy_gpu_put_walks(c, &m->walks, kAxes, like->rank, SY_MAX_RANK);
+    SyGpuWalks walks;
+    walks_of(m, &walks);
+    sy_gpu_put_walks(c, &walks, kAxes, like->rank, SY_MAX_RANK);
   }
   return sy_gpu_launch(c, kernel, sy_gpu_groups(items, group));
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what was built (./dev install PREFIX builds it first) below PREFIX: bin/sy, headers,
 # libswitchyard.so, plugins with their manifests in lib/switchyard/, pkg-config and CMake files that
-# may be moved with the prefix, the Python package and the plugin template. Every piece is checked
+# may be moved with the prefix, the Python package, the plugin template and the sources of the GPU kit. Every piece is checked
 # to be there before the first file is written.
 set -euo pipefail
 
@@ -18,8 +18,9 @@ readonly plugins=$built/plugins/install
 readonly program=$built/tools/sy/sy
 readonly python=api/python/switchyard
 readonly template=plugins/template
+readonly gpu_kit=backends/common
 
-for piece in api/switchyard/sy.h "$library" "$formats" "$plugins" "$program" "$python/__init__.py" "$template"; do
+for piece in api/switchyard/sy.h "$library" "$formats" "$plugins" "$program" "$python/__init__.py" "$template" "$built/$gpu_kit/texts.c"; do
   [ -e "$piece" ] || die "$piece is missing; was it built (./dev install PREFIX does so)?"
 done
 compgen -G "$plugins/libsy_*.so" >/dev/null || die "$plugins has no plugin (libsy_*.so)"
@@ -58,6 +59,10 @@ for file in "$plugins"/*.sy.json; do copy "$file" "$prefix/lib/switchyard/${file
 copy "$program" "$prefix/bin/sy" 755
 copy_tree "$python" "$prefix/share/switchyard/python/switchyard"
 copy_tree "$template" "$prefix/share/switchyard/template"
+for file in "$gpu_kit"/*.[ch] "$gpu_kit"/*/*.k; do
+  copy "$file" "$prefix/share/switchyard/gpu_kit/${file#"$gpu_kit"/}" 644
+done
+copy "$built/$gpu_kit/texts.c" "$prefix/share/switchyard/gpu_kit/texts.c" 644
 
 # Both find everything from their own place, so the prefix may be moved.
 mkdir -p "$prefix/lib/pkgconfig" "$prefix/lib/cmake/Switchyard"
@@ -66,6 +71,7 @@ prefix=\${pcfiledir}/../..
 libdir=\${prefix}/lib
 includedir=\${prefix}/include
 plugindir=\${libdir}/switchyard
+gpu_kitdir=\${prefix}/share/switchyard/gpu_kit
 
 Name: Switchyard
 Description: Routes tensor operators to backends that are loaded at run time
