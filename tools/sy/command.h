@@ -26,6 +26,7 @@ void AddPlugins(CLI::App* app, Context* context);
 void AddOps(CLI::App* app, Context* context);
 void AddNew(CLI::App* app, Context* context);
 void AddOptest(CLI::App* app, Context* context);
+void AddSpeed(CLI::App* app, Context* context);
 void AddTrain(CLI::App* app, Context* context);
 void AddVersion(CLI::App* app, Context* context);
 

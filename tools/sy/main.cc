@@ -33,6 +33,7 @@ int Main(int argc, char** argv) {
   AddDevices(&app, &context);
   AddPlugins(&app, &context);
   AddOps(&app, &context);
+  AddSpeed(&app, &context);
   AddTrain(&app, &context);
   AddOptest(&app, &context);
   AddNew(&app, &context);

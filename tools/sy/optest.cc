@@ -202,8 +202,8 @@ int Optest(const Context& context, Options o) {
   Report report = RunAll(o, cases, device, info.dtypes_compute, expected);
   if (o.op == "*" && o.dtype.empty() && !o.large && o.part == 0) FindGaps(built_in, &report);
   for (const auto& [op, dtype] : expected)
-    if (Matches(o.op.c_str(), op.c_str()) && InShard(o, op) && (o.dtype.empty() || o.dtype == dtype) &&
-        !report.seen.count({op, dtype}))
+    if (Matches(o.op.c_str(), op.c_str()) && InShard(o, op) &&
+        (o.dtype.empty() || o.dtype == dtype) && !report.seen.count({op, dtype}))
       report.failures.push_back(
           {op + " " + dtype, "was to be refused and was not: take it off " + o.refusals});
 
