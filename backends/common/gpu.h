@@ -77,6 +77,8 @@ typedef struct SyGpuDriver {
   int32_t vector;        // floats of a vector in registers, 4, 8 or 16; 0: no products by vectors
   int32_t lanes;         // elements of a dense map that one work item makes: 1 or 4
   int32_t map_group;     // work items in a group of the dense map
+  int32_t loop_group;    // the same of kernels whose items are loops: 1 where they should not be
+                         // woven together
   int32_t max_param_bytes;
   int64_t narrow_bytes;  // most that one buffer may span with idx i32; 0: no limit but i32's
   // [any] Compiles, or takes from its cache. Texts come once for each device.

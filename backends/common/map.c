@@ -11,10 +11,12 @@
 #define DENSE 0
 #define LANES 1
 #define STRIDED 2
+#define RUNS 3
+#define RUN 64
 
 typedef struct Map {
   const SyProgram* program;
-  int32_t form;  // DENSE, LANES or STRIDED
+  int32_t form;  // DENSE, LANES, STRIDED or RUNS
   int32_t in_count, out_count;
   const SyView* in;
   const SyView* out;
@@ -63,7 +65,7 @@ static void add_lanes(const Map* m, SyGpuText* loads, SyGpuText* results, SyGpuT
 
 typedef struct Texts {
   SyGpuText buffers, consts, strides, offsets, same, lane_offsets, advance, values, stores, loads,
-      lane_values, lane_results, lane_stores;
+      lane_values, lane_results, lane_stores, inner_strides, bases, base_advance, run_offsets;
 } Texts;
 
 static void walks_of(const Map* m, SyGpuWalks* walks) {
@@ -71,8 +73,13 @@ static void walks_of(const Map* m, SyGpuWalks* walks) {
                m->out_count);
 }
 
+// Runs are loops of their own; a processor's compiler had better not weave them into one another.
+static int32_t group_of(const SyGpuCall* c, const Map* m) {
+  return m->form == RUNS ? 1 : m->form == STRIDED ? SY_GPU_GROUP : c->driver->map_group;
+}
+
 static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
-  static const char* const kForms[] = {"map_dense", "map_lanes", "map_strided"};
+  static const char* const kForms[] = {"map_dense", "map_lanes", "map_strided", "map_runs"};
   const Map* m = (const Map*)what;
   const SyProgram* p = m->program;
   uint8_t need[SY_GPU_MAX_VALUES] = {0};
@@ -98,6 +105,10 @@ static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   sy_gpu_each_walk(&walks, "idx % = 0;", &t.offsets);
   sy_gpu_each_walk(&walks, "idx % = i;", &t.same);
   sy_gpu_each_walk(&walks, "% += at * s_%[d];", &t.advance);
+  sy_gpu_declare_walks(&walks, "a", 1, &t.inner_strides);
+  sy_gpu_each_walk(&walks, "idx b_% = 0;", &t.bases);
+  sy_gpu_each_walk(&walks, "b_% += at * s_%[d];", &t.base_advance);
+  sy_gpu_each_walk(&walks, "idx % = b_% + j * a_%[0];", &t.run_offsets);
   if (sy_gpu_program_uses(p, need, SY_OP_LINEAR))
     sy_gpu_text_add(&t.lane_offsets, "idx linear = 4 * first + idx(l);");
   add_stores(m, &t.stores);
@@ -105,24 +116,27 @@ static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   ok = sy_gpu_program_add(p, need, 0, &t.values, reason) &&
        sy_gpu_program_add(p, need, 1, &t.lane_values, reason);
   snprintf(rank, sizeof rank, "%d", SY_MAX_RANK);
-  snprintf(group, sizeof group, "%d",
-           (int)(m->form == STRIDED ? SY_GPU_GROUP : c->driver->map_group));
+  snprintf(group, sizeof group, "%d", (int)(group_of(c, m)));
   if (ok) {
-    const char* pairs[] = {"BUFFERS",      sy_gpu_text_get(&t.buffers),
-                           "CONSTS",       sy_gpu_text_get(&t.consts),
-                           "GROUP",        group,
-                           "RANK",         rank,
-                           "STRIDES",      sy_gpu_text_get(&t.strides),
-                           "OFFSETS",      sy_gpu_text_get(&t.offsets),
-                           "SAME_OFFSETS", sy_gpu_text_get(&t.same),
-                           "LANE_OFFSETS", sy_gpu_text_get(&t.lane_offsets),
-                           "ADVANCE",      sy_gpu_text_get(&t.advance),
-                           "VALUES",       sy_gpu_text_get(&t.values),
-                           "STORES",       sy_gpu_text_get(&t.stores),
-                           "LOADS",        sy_gpu_text_get(&t.loads),
-                           "LANE_VALUES",  sy_gpu_text_get(&t.lane_values),
-                           "LANE_RESULTS", sy_gpu_text_get(&t.lane_results),
-                           "LANE_STORES",  sy_gpu_text_get(&t.lane_stores)};
+    const char* pairs[] = {"BUFFERS",       sy_gpu_text_get(&t.buffers),
+                           "CONSTS",        sy_gpu_text_get(&t.consts),
+                           "GROUP",         group,
+                           "RANK",          rank,
+                           "STRIDES",       sy_gpu_text_get(&t.strides),
+                           "OFFSETS",       sy_gpu_text_get(&t.offsets),
+                           "SAME_OFFSETS",  sy_gpu_text_get(&t.same),
+                           "LANE_OFFSETS",  sy_gpu_text_get(&t.lane_offsets),
+                           "ADVANCE",       sy_gpu_text_get(&t.advance),
+                           "VALUES",        sy_gpu_text_get(&t.values),
+                           "STORES",        sy_gpu_text_get(&t.stores),
+                           "LOADS",         sy_gpu_text_get(&t.loads),
+                           "LANE_VALUES",   sy_gpu_text_get(&t.lane_values),
+                           "LANE_RESULTS",  sy_gpu_text_get(&t.lane_results),
+                           "INNER_STRIDES", sy_gpu_text_get(&t.inner_strides),
+                           "BASES",         sy_gpu_text_get(&t.bases),
+                           "BASE_ADVANCE",  sy_gpu_text_get(&t.base_advance),
+                           "RUN_OFFSETS",   sy_gpu_text_get(&t.run_offsets),
+                           "LANE_STORES",   sy_gpu_text_get(&t.lane_stores)};
     ok = sy_gpu_fill(sy_gpu_kernel_map, kForms[m->form], pairs, SY_COUNT(pairs) / 2, out, reason);
   }
   for (i = 0; i < (int32_t)(sizeof t / sizeof(SyGpuText)); ++i)
@@ -134,41 +148,56 @@ static int is_dense(const SyView* v) {
   return v->count <= 1 || (v->flags & SY_VIEW_CONTIGUOUS) || (v->rank == 1 && v->strides[0] == 1);
 }
 
+static int32_t strided_form(const SyGpuCall* c, const Map* m) {
+  const SyView* like = &m->out[0];
+  return c->driver->loop_group == 1 && like->rank > 0 && like->shape[like->rank - 1] >= 8 ? RUNS
+                                                                                          : STRIDED;
+}
+
 static int32_t form_of(const SyGpuCall* c, const Map* m) {
   const int64_t lanes = c->driver->lanes;
   int32_t k, i;
   int aligned = 1;
   for (i = 0; i < m->program->instr_count; ++i)
-    if (m->program->instr[i].opcode == SY_OP_INDEX) return STRIDED;
+    if (m->program->instr[i].opcode == SY_OP_INDEX) return strided_form(c, m);
   for (k = 0; k < m->in_count + m->out_count; ++k) {
     const SyView* v = k < m->in_count ? &m->in[k] : &m->out[k - m->in_count];
-    if (!is_dense(v)) return STRIDED;
+    if (!is_dense(v)) return strided_form(c, m);
     aligned &= v->offset % (lanes * sy_gpu_type_bytes(v->type)) == 0;
   }
-  return lanes == 1 ? DENSE : aligned ? LANES : STRIDED;
+  return lanes == 1 ? DENSE : aligned ? LANES : strided_form(c, m);
 }
 
 static SyStatus run_map(SyGpuCall* c, Map* m, const char* shared_name) {
   static const int32_t kAxes[SY_MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   const SyView* like = &m->out[0];
-  const int64_t items = m->form == LANES ? sy_gpu_groups(like->count, 4) : like->count;
-  const int64_t group = m->form == STRIDED ? SY_GPU_GROUP : c->driver->map_group;
-  SyGpuKernel* kernel;
+  const int32_t last = like->rank - 1;
+  int64_t items = m->form == LANES ? sy_gpu_groups(like->count, 4) : like->count;
+  SyGpuKernel* kernel = shared_name ? sy_gpu_find_named(c, shared_name, make_map, m)
+                                    : sy_gpu_find(c, m->form, 0, make_map, m);
+  SyGpuWalks walks;
   int32_t k;
-  kernel = shared_name ? sy_gpu_find_named(c, shared_name, make_map, m)
-                       : sy_gpu_find(c, m->form, 0, make_map, m);
+  if (like->count == 0) return SY_OK;
   for (k = 0; k < m->in_count; ++k) sy_gpu_add_view(c, &m->in[k]);
   for (k = 0; k < m->out_count; ++k) sy_gpu_add_view(c, &m->out[k]);
   if (!shared_name) sy_gpu_put_consts(c);
-  sy_gpu_put_idx(c, like->count);
-  if (m->form == STRIDED) {
+  if (m->form == RUNS) {
+    const int64_t inner = like->shape[last], pieces = sy_gpu_groups(inner, RUN);
+    items = like->count / inner * pieces;
+    sy_gpu_put_idx(c, items);
+    sy_gpu_put_idx(c, inner);
+    sy_gpu_put_idx(c, pieces);
+  } else {
+    sy_gpu_put_idx(c, like->count);
+  }
+  if (m->form >= STRIDED) {
+    walks_of(m, &walks);
     sy_gpu_put_idx(c, like->rank);
     sy_gpu_put_list(c, like->shape, like->rank, SY_MAX_RANK);
-    SyGpuWalks walks;
-    walks_of(m, &walks);
     sy_gpu_put_walks(c, &walks, kAxes, like->rank, SY_MAX_RANK);
+    if (m->form == RUNS) sy_gpu_put_walks(c, &walks, &last, 1, 1);
   }
-  return sy_gpu_launch(c, kernel, sy_gpu_groups(items, group));
+  return sy_gpu_launch(c, kernel, sy_gpu_groups(items, group_of(c, m)));
 }
 
 SyStatus SY_CALL sy_gpu_map(const SyCall* call) {

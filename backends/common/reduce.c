@@ -58,6 +58,11 @@ static void add_result(const Reduce* r, const char* value, const char* at, SyGpu
   sy_gpu_text_free(&v);
 }
 
+// Neighbouring items of a processor are woven into vectors where they read neighbouring elements.
+static int32_t group_of(const SyGpuCall* c, const Reduce* r) {
+  return r->group ? GROUP_ITEMS : !r->kept_is_inner ? c->driver->loop_group : SY_GPU_GROUP;
+}
+
 static int make_reduce(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
   const Reduce* r = (const Reduce*)what;
   const SyProgram* p = r->program;
@@ -68,7 +73,6 @@ static int make_reduce(const SyGpuCall* c, const void* what, SyGpuText* out, SyG
   Texts t;
   int32_t i;
   int ok;
-  (void)c;
   if (p->instr_count > SY_GPU_MAX_VALUES) {
     sy_gpu_text_add(reason, "a program of %d instructions; at most %d", (int)p->instr_count,
                     SY_GPU_MAX_VALUES);
@@ -119,7 +123,7 @@ static int make_reduce(const SyGpuCall* c, const void* what, SyGpuText* out, SyG
   add_result(r, is_bool ? "(part_value[0] != 0u)" : "part_value[0]", "part_at[0]",
              &t.shared_result);
   sy_gpu_add_identity(&t.identity, r->combiner, r->type);
-  snprintf(group, sizeof group, "%d", r->group ? GROUP_ITEMS : SY_GPU_GROUP);
+  snprintf(group, sizeof group, "%d", (int)group_of(c, r));
   if (ok) {
     const char* pairs[] = {"BUFFERS",
                            sy_gpu_text_get(&t.buffers),
@@ -212,7 +216,8 @@ static SyStatus run_pass(SyGpuCall* c, Reduce* r, const char* name, const SyRang
   const int32_t form = r->group * 2 + !r->last;
   SyGpuKernel* kernel =
       name ? sy_gpu_find_named(c, name, make_reduce, r)
-           : sy_gpu_find(c, form, (int32_t)r->combiner * 16 + r->out_type, make_reduce, r);
+           : sy_gpu_find(c, form, ((int32_t)r->combiner * 16 + r->out_type) * 1024 + group_of(c, r),
+                         make_reduce, r);
   int32_t k;
   for (k = 0; k < r->in_count; ++k) sy_gpu_add_view(c, &r->in[k]);
   if (r->last) {
@@ -233,7 +238,8 @@ static SyStatus run_pass(SyGpuCall* c, Reduce* r, const char* name, const SyRang
   sy_gpu_put_walks(c, &r->walks, r->kept_axes, r->kept_rank, SY_MAX_RANK);
   sy_gpu_put_walks(c, &r->walks, r->reduced_axes, r->reduced_rank, SY_MAX_RANK);
   return sy_gpu_launch(
-      c, kernel, r->group ? r->kept * r->chunks : sy_gpu_groups(r->kept * r->chunks, SY_GPU_GROUP));
+      c, kernel,
+      r->group ? r->kept * r->chunks : sy_gpu_groups(r->kept * r->chunks, group_of(c, r)));
 }
 
 // A contiguous view of scratch.
@@ -341,7 +347,7 @@ SyStatus SY_CALL sy_gpu_reduce(const SyCall* call) {
     positions.offset += r.kept * r.chunks * 8;
     positions.bytes = r.kept * r.chunks * 8;
     snprintf(name, sizeof name, "reduce %d %d %d %d %d", (int)r.combiner, (int)r.type,
-             (int)r.out_type, (int)r.last, (int)r.group);
+             (int)r.out_type, (int)r.last, (int)group_of(&c, &r));
     sy_gpu_again(&c);
     status = run_pass(&c, &r, pass ? name : NULL, &values, &positions);
     if (status != SY_OK || r.last) return status;

@@ -110,7 +110,6 @@ static int make_row(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   char group[16];
   int32_t i, k;
   int ok = 1;
-  (void)c;
   if (p->instr_count > SY_GPU_MAX_VALUES) {
     sy_gpu_text_add(reason, "a program of %d instructions; at most %d", (int)p->instr_count,
                     SY_GPU_MAX_VALUES);
@@ -139,7 +138,7 @@ static int make_row(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
     known[i] = 1;
   }
   ok = ok && add_outputs(r, 1, known, &stages, reason) && add_outputs(r, 0, known, &stages, reason);
-  snprintf(group, sizeof group, "%d", r->group ? GROUP_ITEMS : SY_GPU_GROUP);
+  snprintf(group, sizeof group, "%d", (int)(r->group ? GROUP_ITEMS : c->driver->loop_group));
   if (ok) {
     const char* pairs[] = {
         "BUFFERS", sy_gpu_text_get(&buffers), "SHARED",  sy_gpu_text_get(&shared),
@@ -184,5 +183,5 @@ SyStatus SY_CALL sy_gpu_row(const SyCall* call) {
   sy_gpu_put_idx(&c, like->rank);
   sy_gpu_put_list(&c, like->shape, like->rank, SY_MAX_RANK);
   sy_gpu_put_walks(&c, &r.walks, kAxes, like->rank, SY_MAX_RANK);
-  return sy_gpu_launch(&c, kernel, r.group ? rows : sy_gpu_groups(rows, SY_GPU_GROUP));
+  return sy_gpu_launch(&c, kernel, r.group ? rows : sy_gpu_groups(rows, c.driver->loop_group));
 }

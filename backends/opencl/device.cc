@@ -115,6 +115,7 @@ SyGpuDriver DriverFor(const Facts& f) {
   d.vector = f.vector >= 16 ? 16 : f.vector >= 8 ? 8 : 4;
   d.lanes = cpu ? 1 : 4;
   d.map_group = cpu ? 1024 : 64;
+  d.loop_group = cpu ? 1 : 64;
   if (d.map_group > f.max_group) d.map_group = f.max_group;
   d.max_param_bytes = f.max_param_bytes;
   d.compile = Compile;

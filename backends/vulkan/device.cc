@@ -221,7 +221,7 @@ SyGpuDriver DriverFor(const Facts& f) {
   d.is_cpu = f.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
   d.vector = 4;
   d.lanes = 4;
-  d.map_group = 64;
+  d.map_group = d.loop_group = 64;
   d.max_param_bytes = 65536;
   // Offsets of bindings are rounded down.
   d.narrow_bytes = static_cast<int64_t>(f.limits.maxStorageBufferRange) - 256;
