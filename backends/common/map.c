@@ -74,6 +74,18 @@ static void walks_of(const Map* m, SyGpuWalks* walks) {
 }
 
 // Runs are loops of their own; a processor's compiler had better not weave them into one another.
+// Large groups pay for large maps only.
+static int32_t group_of(const SyGpuCall* c, const Map* m) {
+  if (m->form == RUNS) return 1;
+  return m->form == STRIDED || m->out[0].count < 64 * 1024 ? SY_GPU_GROUP : c->driver->map_group;
+}
+
+static void walks_of(const Map* m, SyGpuWalks* walks) {
+  sy_gpu_walks(walks, m->program, m->out[0].rank, m->out[0].shape, m->in, m->in_count, m->out,
+               m->out_count);
+}
+
+// Runs are loops of their own; a processor's compiler had better not weave them into one another.
 static int32_t group_of(const SyGpuCall* c, const Map* m) {
   return m->form == RUNS ? 1 : m->form == STRIDED ? SY_GPU_GROUP : c->driver->map_group;
 }
@@ -173,8 +185,10 @@ static SyStatus run_map(SyGpuCall* c, Map* m, const char* shared_name) {
   const SyView* like = &m->out[0];
   const int32_t last = like->rank - 1;
   int64_t items = m->form == LANES ? sy_gpu_groups(like->count, 4) : like->count;
-  SyGpuKernel* kernel = shared_name ? sy_gpu_find_named(c, shared_name, make_map, m)
-                                    : sy_gpu_find(c, m->form, 0, make_map, m);
+  const int32_t group = group_of(c, m);
+  SyGpuKernel* kernel = shared_name
+                            ? sy_gpu_find_named(c, shared_name, make_map, m)
+                            : sy_gpu_find(c, m->form + 4 * (group != SY_GPU_GROUP), 0, make_map, m);
   SyGpuWalks walks;
   int32_t k;
   if (like->count == 0) return SY_OK;
@@ -197,7 +211,7 @@ static SyStatus run_map(SyGpuCall* c, Map* m, const char* shared_name) {
     sy_gpu_put_walks(c, &walks, kAxes, like->rank, SY_MAX_RANK);
     if (m->form == RUNS) sy_gpu_put_walks(c, &walks, &last, 1, 1);
   }
-  return sy_gpu_launch(c, kernel, sy_gpu_groups(items, group_of(c, m)));
+  return sy_gpu_launch(c, kernel, sy_gpu_groups(items, group));
 }
 
 SyStatus SY_CALL sy_gpu_map(const SyCall* call) {
@@ -234,7 +248,7 @@ SyStatus sy_gpu_copy_view(SyGpuCall* c, const SyView* from, const SyView* to) {
   m.out = &out;
   sy_gpu_again(c);
   m.form = form_of(c, &m);
-  snprintf(name, sizeof name, "copy %d %d", (int)bytes, (int)m.form);
+  snprintf(name, sizeof name, "copy %d %d %d", (int)bytes, (int)m.form, (int)group_of(c, &m));
   return run_map(c, &m, name);
 }
 
