@@ -80,16 +80,6 @@ static int32_t group_of(const SyGpuCall* c, const Map* m) {
   return m->form == STRIDED || m->out[0].count < 64 * 1024 ? SY_GPU_GROUP : c->driver->map_group;
 }
 
-static void walks_of(const Map* m, SyGpuWalks* walks) {
-  sy_gpu_walks(walks, m->program, m->out[0].rank, m->out[0].shape, m->in, m->in_count, m->out,
-               m->out_count);
-}
-
-// Runs are loops of their own; a processor's compiler had better not weave them into one another.
-static int32_t group_of(const SyGpuCall* c, const Map* m) {
-  return m->form == RUNS ? 1 : m->form == STRIDED ? SY_GPU_GROUP : c->driver->map_group;
-}
-
 static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
   static const char* const kForms[] = {"map_dense", "map_lanes", "map_strided", "map_runs"};
   const Map* m = (const Map*)what;
