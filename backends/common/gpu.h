@@ -79,7 +79,6 @@ typedef struct SyGpuDriver {
   int32_t map_group;     // work items in a group of the dense map
   int32_t loop_group;    // the same of kernels whose items are loops: 1 where they should not be
                          // woven together
-  int32_t max_param_bytes;
   int64_t narrow_bytes;  // most that one buffer may span with idx i32; 0: no limit but i32's
   // [any] Compiles, or takes from its cache. Texts come once for each device.
   SyStatus (*compile)(void* context, const SyGpuSource* source, void** out_native);

@@ -36,6 +36,9 @@ extern "C" {
 // binding follows those of the narrow buffers.
 #define SY_GPU_PUSH_BYTES 128
 
+// OpenCL: parameters of at most this many bytes are an argument by value; more come in constant memory.
+#define SY_GPU_VALUE_BYTES 1024
+
 // What a driver must know of a kernel to bind its arguments. The parameters are one block of bytes:
 // a word of 64 bits for each buffer (OpenCL and narrow GLSL: the element where it starts; CUDA and
 // wide GLSL: its address), then the other parameters as declared.

@@ -136,7 +136,6 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     driver.lanes = 4;
     driver.map_group = 256;
     driver.loop_group = 64;
-    driver.max_param_bytes = 4096;
     driver.compile = Compile;
     driver.release = ReleaseKernel;
     driver.launch = Launch;

@@ -42,7 +42,6 @@ Facts Describe(const Api& cl, cl_device_id id) {
   f.total_bytes = Number<cl_ulong>(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE);
   f.max_alloc_bytes = Number<cl_ulong>(cl, id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
   f.max_group = static_cast<int32_t>(Number<size_t>(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE));
-  f.max_param_bytes = static_cast<int32_t>(Number<size_t>(cl, id, CL_DEVICE_MAX_PARAMETER_SIZE));
   f.local_bytes = static_cast<int32_t>(Number<cl_ulong>(cl, id, CL_DEVICE_LOCAL_MEM_SIZE));
   f.vector = static_cast<int32_t>(Number<cl_uint>(cl, id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
   f.has_f64 = Number<cl_device_fp_config>(cl, id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
@@ -117,7 +116,6 @@ SyGpuDriver DriverFor(const Facts& f) {
   d.map_group = cpu ? 1024 : 64;
   d.loop_group = cpu ? 1 : 64;
   if (d.map_group > f.max_group) d.map_group = f.max_group;
-  d.max_param_bytes = f.max_param_bytes;
   d.compile = Compile;
   d.release = ReleaseKernel;
   d.launch = Launch;

@@ -21,7 +21,7 @@ struct Facts {
   std::string name, vendor, driver, version;
   cl_device_type type = 0;
   uint64_t total_bytes = 0, max_alloc_bytes = 0;
-  int32_t max_group = 0, max_param_bytes = 0, local_bytes = 0, vector = 0;
+  int32_t max_group = 0, local_bytes = 0, vector = 0;
   bool has_f64 = false, unified = false, has_compiler = false;
   uint32_t numeric = 0;  // SY_NUMERIC_*
 };

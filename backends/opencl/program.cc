@@ -136,13 +136,27 @@ SyStatus Launch(void* context, const SyGpuLaunch* launch) {
     const cl_mem mem = reinterpret_cast<cl_mem>(b.memory.handle);
     code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), sizeof mem, &mem);
   }
-  code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(s.buffer_count),
-                                static_cast<size_t>(s.param_bytes), launch->params);
-  if (code != CL_SUCCESS) return d->Fail(CL_INVALID_KERNEL_ARGS, s.name);
+  const auto last = static_cast<cl_uint>(s.buffer_count);
+  const auto bytes = static_cast<size_t>(s.param_bytes);
+  cl_mem constants = nullptr;  // lives on until the kernel has run
+  if (s.param_bytes <= SY_GPU_VALUE_BYTES) {
+    code |= d->cl->clSetKernelArg(k->kernel, last, bytes, launch->params);
+  } else {
+    cl_int made = CL_SUCCESS;
+    constants = d->cl->clCreateBuffer(d->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes,
+                                      launch->params, &made);
+    if (made != CL_SUCCESS) return d->Fail(made, s.name);
+    code |= d->cl->clSetKernelArg(k->kernel, last, sizeof constants, &constants);
+  }
+  if (code != CL_SUCCESS) {
+    if (constants) d->cl->clReleaseMemObject(constants);
+    return d->Fail(CL_INVALID_KERNEL_ARGS, s.name);
+  }
   const size_t group = static_cast<size_t>(s.group);
   const size_t global = static_cast<size_t>(launch->groups) * group;
   code = d->cl->clEnqueueNDRangeKernel(StreamOf(launch->call->stream)->queue, k->kernel, 1, nullptr,
                                        &global, &group, 0, nullptr, nullptr);
+  if (constants) d->cl->clReleaseMemObject(constants);
   return code == CL_SUCCESS ? SY_OK : d->Fail(code, s.name);
 }
 

@@ -222,7 +222,6 @@ SyGpuDriver DriverFor(const Facts& f) {
   d.vector = 4;
   d.lanes = 4;
   d.map_group = d.loop_group = 64;
-  d.max_param_bytes = 65536;
   // Offsets of bindings are rounded down.
   d.narrow_bytes = static_cast<int64_t>(f.limits.maxStorageBufferRange) - 256;
   d.compile = Compile;
