@@ -114,20 +114,43 @@ SyStatus SY_CALL sy_gpu_scan_plan(const SyCall* call, SyPlan* out_plan);
 SyStatus SY_CALL sy_gpu_sort(const SyCall* call);
 SyStatus SY_CALL sy_gpu_sort_plan(const SyCall* call, SyPlan* out_plan);
 SyStatus SY_CALL sy_gpu_row(const SyCall* call);
+SyStatus SY_CALL sy_gpu_conv2d(const SyCall* call);
+SyStatus SY_CALL sy_gpu_conv2d_plan(const SyCall* call, SyPlan* out_plan);
+SyStatus SY_CALL sy_gpu_conv2d_grad_input(const SyCall* call);
+SyStatus SY_CALL sy_gpu_conv2d_grad_input_plan(const SyCall* call, SyPlan* out_plan);
+SyStatus SY_CALL sy_gpu_conv2d_grad_weight(const SyCall* call);
+SyStatus SY_CALL sy_gpu_conv2d_grad_weight_plan(const SyCall* call, SyPlan* out_plan);
+SyStatus SY_CALL sy_gpu_max_pool2d(const SyCall* call);
+SyStatus SY_CALL sy_gpu_max_pool2d_grad(const SyCall* call);
+SyStatus SY_CALL sy_gpu_avg_pool2d(const SyCall* call);
+SyStatus SY_CALL sy_gpu_avg_pool2d_grad(const SyCall* call);
 
+#define SY_GPU_KERNEL_TAKING(op, function, plan, flags, accepts) \
+  { op, 1, 0, function, NULL, NULL, 0, flags, accepts, 0, 0, plan, NULL }
 #define SY_GPU_KERNEL(op, function, plan, flags) \
-  { op, 1, 0, function, NULL, NULL, 0, flags, SY_ACCEPTS_ALL, 0, 0, plan, NULL }
+  SY_GPU_KERNEL_TAKING(op, function, plan, flags, SY_ACCEPTS_ALL)
+#define SY_GPU_DENSE_KERNEL(op, function, plan) \
+  SY_GPU_KERNEL_TAKING(op, function, plan, 0, SY_ACCEPTS_EMPTY | SY_ACCEPTS_UNALIGNED)
 
-#define SY_GPU_KERNELS                                               \
-  SY_GPU_KERNEL("map", sy_gpu_map, NULL, SY_KERNEL_IN_PLACE),        \
-      SY_GPU_KERNEL("reduce", sy_gpu_reduce, sy_gpu_reduce_plan, 0), \
-      SY_GPU_KERNEL("copy", sy_gpu_copy, NULL, 0),                   \
-      SY_GPU_KERNEL("gather", sy_gpu_gather, NULL, 0),               \
-      SY_GPU_KERNEL("scatter", sy_gpu_scatter, NULL, 0),             \
-      SY_GPU_KERNEL("matmul", sy_gpu_matmul, sy_gpu_matmul_plan, 0), \
-      SY_GPU_KERNEL("scan", sy_gpu_scan, sy_gpu_scan_plan, 0),       \
-      SY_GPU_KERNEL("sort", sy_gpu_sort, sy_gpu_sort_plan, 0),       \
-      SY_GPU_KERNEL("row", sy_gpu_row, NULL, 0)
+#define SY_GPU_KERNELS                                                      \
+  SY_GPU_KERNEL("map", sy_gpu_map, NULL, SY_KERNEL_IN_PLACE),               \
+      SY_GPU_KERNEL("reduce", sy_gpu_reduce, sy_gpu_reduce_plan, 0),        \
+      SY_GPU_KERNEL("copy", sy_gpu_copy, NULL, 0),                          \
+      SY_GPU_KERNEL("gather", sy_gpu_gather, NULL, 0),                      \
+      SY_GPU_KERNEL("scatter", sy_gpu_scatter, NULL, 0),                    \
+      SY_GPU_KERNEL("matmul", sy_gpu_matmul, sy_gpu_matmul_plan, 0),        \
+      SY_GPU_KERNEL("scan", sy_gpu_scan, sy_gpu_scan_plan, 0),              \
+      SY_GPU_KERNEL("sort", sy_gpu_sort, sy_gpu_sort_plan, 0),              \
+      SY_GPU_KERNEL("row", sy_gpu_row, NULL, 0),                            \
+      SY_GPU_DENSE_KERNEL("conv2d", sy_gpu_conv2d, sy_gpu_conv2d_plan),     \
+      SY_GPU_DENSE_KERNEL("conv2d_grad_input", sy_gpu_conv2d_grad_input,    \
+                          sy_gpu_conv2d_grad_input_plan),                   \
+      SY_GPU_DENSE_KERNEL("conv2d_grad_weight", sy_gpu_conv2d_grad_weight,  \
+                          sy_gpu_conv2d_grad_weight_plan),                  \
+      SY_GPU_DENSE_KERNEL("max_pool2d", sy_gpu_max_pool2d, NULL),           \
+      SY_GPU_DENSE_KERNEL("max_pool2d_grad", sy_gpu_max_pool2d_grad, NULL), \
+      SY_GPU_DENSE_KERNEL("avg_pool2d", sy_gpu_avg_pool2d, NULL),           \
+      SY_GPU_DENSE_KERNEL("avg_pool2d_grad", sy_gpu_avg_pool2d_grad, NULL)
 
 #ifdef __cplusplus
 }  // extern "C"

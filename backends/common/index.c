@@ -7,17 +7,6 @@
 #include "texts.h"
 #include "walk.h"
 
-// Writes op, position i, value `wanted` and the axis's size where nothing was written yet.
-static void report_text(SyGpuText* out) {
-  sy_gpu_text_add(out, "if (atomic_cas(status[0], 0, %d) == 0) {\n", SY_OUT_OF_RANGE);
-  sy_gpu_text_add(out,
-                  "status[1] = i32(op);\n"
-                  "status[2] = i32(u32(u64(i64(i))));\nstatus[3] = i32(u32(u64(i64(i)) >> 32));\n"
-                  "status[4] = i32(u32(u64(wanted)));\nstatus[5] = i32(u32(u64(wanted) >> 32));\n"
-                  "status[6] = i32(u32(u64(i64(axis_size))));\n"
-                  "status[7] = i32(u32(u64(i64(axis_size)) >> 32));\n}");
-}
-
 typedef struct Index {
   const char* kernel;
   int32_t type;  // of the elements; gather: an unsigned integer of their size
@@ -57,7 +46,7 @@ static int make_index(const SyGpuCall* c, const void* what, SyGpuText* out, SyGp
   char group[16];
   int ok;
   (void)c;
-  report_text(&report);
+  sy_gpu_add_report(&report);
   update_text(x, &update);
   snprintf(group, sizeof group, "%d", SY_GPU_GROUP);
   {

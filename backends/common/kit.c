@@ -294,6 +294,10 @@ SyStatus sy_gpu_launch(SyGpuCall* c, SyGpuKernel* kernel, int64_t groups) {
   return c->driver->launch(c->gpu->context, &launch);
 }
 
+SyStatus sy_gpu_launch_items(SyGpuCall* c, SyGpuKernel* kernel, int64_t items) {
+  return sy_gpu_launch(c, kernel, sy_gpu_groups(items, kernel ? kernel->signature.group : 1));
+}
+
 int sy_gpu_fill(const char* file, const char* kernel, const char* const* pairs, int32_t pair_count,
                 SyGpuText* out, SyGpuText* reason) {
   SyGpuText one = {0};
@@ -311,4 +315,14 @@ int sy_gpu_fill(const char* file, const char* kernel, const char* const* pairs, 
   ok = sy_gpu_substitute(sy_gpu_text_get(&one), pairs, pair_count, out, reason);
   sy_gpu_text_free(&one);
   return ok;
+}
+
+void sy_gpu_add_report(SyGpuText* out) {
+  sy_gpu_text_add(out, "if (atomic_cas(status[0], 0, %d) == 0) {\n", SY_OUT_OF_RANGE);
+  sy_gpu_text_add(out,
+                  "status[1] = i32(op);\n"
+                  "status[2] = i32(u32(u64(i64(i))));\nstatus[3] = i32(u32(u64(i64(i)) >> 32));\n"
+                  "status[4] = i32(u32(u64(wanted)));\nstatus[5] = i32(u32(u64(wanted) >> 32));\n"
+                  "status[6] = i32(u32(u64(i64(axis_size))));\n"
+                  "status[7] = i32(u32(u64(i64(axis_size)) >> 32));\n}");
 }

@@ -63,9 +63,16 @@ static inline int64_t sy_gpu_groups(int64_t items, int64_t group) {
   return (items + group - 1) / group;
 }
 
+// As many groups as it takes for `items`.
+SyStatus sy_gpu_launch_items(SyGpuCall* c, SyGpuKernel* kernel, int64_t items);
+
 // Appends the kernel of this name out of a file of kernels, its $NAMEs replaced.
 int sy_gpu_fill(const char* file, const char* kernel, const char* const* pairs, int32_t pair_count,
                 SyGpuText* out, SyGpuText* reason);
+
+// Adds statements that note a bad index: op, position i, value `wanted` and axis_size go to the
+// buffer `status` where nothing was written yet.
+void sy_gpu_add_report(SyGpuText* out);
 
 // A product y[..., m, n] = a[..., m, k] b[..., k, n] as a step of another kernel: views of one rank
 // and type, any strides, batch axes of a and b broadcast with stride 0; the call's indices must be

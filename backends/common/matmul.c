@@ -19,23 +19,6 @@ typedef struct AnyTexts {
   SyGpuText a, b, multiply, add, store;
 } AnyTexts;
 
-static void add_loaded(SyGpuText* out, int32_t stored, int32_t type, const char* element) {
-  SyGpuText load = {0};
-  sy_gpu_add_load(&load, stored, element);
-  sy_gpu_add_cast(out, stored, type, sy_gpu_text_get(&load));
-  sy_gpu_text_free(&load);
-}
-
-static void add_stored(SyGpuText* out, int32_t type, int32_t stored, const char* place,
-                       const char* value) {
-  SyGpuText cast = {0};
-  sy_gpu_add_cast(&cast, type, stored, value);
-  sy_gpu_text_add(out, "%s = ", place);
-  sy_gpu_add_store(out, stored, sy_gpu_text_get(&cast));
-  sy_gpu_text_add(out, ";");
-  sy_gpu_text_free(&cast);
-}
-
 static int fill_any(const char* kernel, int32_t stored, AnyTexts* t, SyGpuText* out,
                     SyGpuText* reason) {
   const int32_t type = sy_gpu_compute_type(stored);
@@ -79,15 +62,15 @@ static int make_any(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   AnyTexts t;
   (void)c;
   memset(&t, 0, sizeof t);
-  add_loaded(&t.a, stored, type, "a[ra[r] + kk * sak]");
-  add_loaded(&t.b, stored, type, "b[rb[s] + kk * sbk]");
+  sy_gpu_add_loaded(&t.a, stored, type, "a[ra[r] + kk * sak]");
+  sy_gpu_add_loaded(&t.b, stored, type, "b[rb[s] + kk * sbk]");
   add_multiply(&t.multiply, type, "run");
   if (type == SY_T_F32 || type == SY_T_F64)
     sy_gpu_text_add(&t.add, "total[t] += run[t];");
   else
     sy_gpu_text_add(&t.add, "total[t] = add_%s(total[t], run[t]);", sy_gpu_value_type(type));
-  add_stored(&t.store, type, stored, "y[oy + (i0 + idx(r)) * syi + (j0 + idx(s)) * syj]",
-             "total[r * 4 + s]");
+  sy_gpu_add_stored(&t.store, type, stored, "y[oy + (i0 + idx(r)) * syi + (j0 + idx(s)) * syj]",
+                    "total[r * 4 + s]");
   return fill_any("matmul_any", stored, &t, out, reason);
 }
 
@@ -96,10 +79,10 @@ static int make_shared(const SyGpuCall* c, const void* what, SyGpuText* out, SyG
   AnyTexts t;
   (void)c;
   memset(&t, 0, sizeof t);
-  add_loaded(&t.a, stored, type, "a[oa + (i0 + idx(ai)) * sai + (k0 + idx(ak)) * sak]");
-  add_loaded(&t.b, stored, type, "b[ob + (k0 + idx(bk)) * sbk + (j0 + idx(bj)) * sbj]");
+  sy_gpu_add_loaded(&t.a, stored, type, "a[oa + (i0 + idx(ai)) * sai + (k0 + idx(ak)) * sak]");
+  sy_gpu_add_loaded(&t.b, stored, type, "b[ob + (k0 + idx(bk)) * sbk + (j0 + idx(bj)) * sbj]");
   add_multiply(&t.multiply, type, "total");
-  add_stored(&t.store, type, stored, "y[oy + i * syi + j * syj]", "total[r * 4 + s]");
+  sy_gpu_add_stored(&t.store, type, stored, "y[oy + i * syi + j * syj]", "total[r * 4 + s]");
   return fill_any("matmul_shared", stored, &t, out, reason);
 }
 

@@ -83,6 +83,23 @@ void sy_gpu_add_cast(SyGpuText* out, int32_t from, int32_t to, const char* value
   }
 }
 
+void sy_gpu_add_loaded(SyGpuText* out, int32_t stored, int32_t type, const char* element) {
+  SyGpuText load = {0};
+  sy_gpu_add_load(&load, stored, element);
+  sy_gpu_add_cast(out, stored, type, sy_gpu_text_get(&load));
+  sy_gpu_text_free(&load);
+}
+
+void sy_gpu_add_stored(SyGpuText* out, int32_t type, int32_t stored, const char* place,
+                       const char* value) {
+  SyGpuText cast = {0};
+  sy_gpu_add_cast(&cast, type, stored, value);
+  sy_gpu_text_add(out, "%s = ", place);
+  sy_gpu_add_store(out, stored, sy_gpu_text_get(&cast));
+  sy_gpu_text_add(out, ";");
+  sy_gpu_text_free(&cast);
+}
+
 static void add_const(SyGpuText* out, int32_t type, unsigned long long number) {
   char bits[40];
   snprintf(bits, sizeof bits, "c[%llu]", number);

@@ -22,6 +22,11 @@ void sy_gpu_add_load(SyGpuText* out, int32_t type, const char* element);
 void sy_gpu_add_store(SyGpuText* out, int32_t type, const char* value);
 // Adds an expression: the value named `value` of type `from`, converted as SY_OP_CAST does.
 void sy_gpu_add_cast(SyGpuText* out, int32_t from, int32_t to, const char* value);
+// Both: an expression, the element stored as `stored`, as a value of `type`; and a statement that
+// puts the value of `type` into the element `place`.
+void sy_gpu_add_loaded(SyGpuText* out, int32_t stored, int32_t type, const char* element);
+void sy_gpu_add_stored(SyGpuText* out, int32_t type, int32_t stored, const char* place,
+                       const char* value);
 
 // Marks in need[] (instr_count bytes) the values that value `of` is made from, itself included, and
 // stops at those marked in `known` (NULL: none).

@@ -291,8 +291,16 @@ static int render_name(Render* r, SyGpuSpan name, SyGpuSpan* rest, SyGpuText* ou
     return render_element(r, p, index, 1, 1, out);
   }
   if (p && p->kind == 'p') {
+    SyGpuSpan ahead = *rest, index;
     sy_gpu_text_add(out, "p.m_");
     put(out, name);
+    if (dialect != SY_GPU_GLSL || !r->wide || skip_spaces(&ahead) != '[' ||
+        !sy_gpu_bracketed(&ahead, &index))
+      return 1;
+    *rest = ahead;
+    sy_gpu_text_add(out, "[int(");  // GLSL takes no number of 64 bits here
+    if (!render_tokens(r, index, out)) return 0;
+    sy_gpu_text_add(out, ")]");
     return 1;
   }
   if (is_vector_access(name)) return render_vector_access(r, name, rest, out);

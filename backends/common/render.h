@@ -36,7 +36,8 @@ extern "C" {
 // binding follows those of the narrow buffers.
 #define SY_GPU_PUSH_BYTES 128
 
-// OpenCL: parameters of at most this many bytes are an argument by value; more come in constant memory.
+// OpenCL: parameters of at most this many bytes are an argument by value; more come in constant
+// memory.
 #define SY_GPU_VALUE_BYTES 1024
 
 // What a driver must know of a kernel to bind its arguments. The parameters are one block of bytes:

@@ -13,9 +13,11 @@ extern const char sy_gpu_dialect_cuda[];
 extern const char* const sy_gpu_library_texts[];
 extern const int32_t sy_gpu_library_text_count;
 
+extern const char sy_gpu_kernel_conv[];
 extern const char sy_gpu_kernel_index[];
 extern const char sy_gpu_kernel_map[];
 extern const char sy_gpu_kernel_matmul[];
+extern const char sy_gpu_kernel_pool[];
 extern const char sy_gpu_kernel_reduce[];
 extern const char sy_gpu_kernel_row[];
 extern const char sy_gpu_kernel_scan[];
