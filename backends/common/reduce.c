@@ -22,6 +22,7 @@ typedef struct Reduce {
   int32_t indexed;  // a later pass of ARGMAX: positions come with the values, in x1
   int32_t kept_rank, reduced_rank;
   int32_t kept_axes[SY_MAX_RANK], reduced_axes[SY_MAX_RANK];
+  int32_t kept_places[SY_MAX_RANK];  // of the kept axes in the walks' strides
   int64_t kept_shape[SY_MAX_RANK], reduced_shape[SY_MAX_RANK];
   int32_t kept_is_inner;  // neighbouring results lie side by side in the input
   int32_t reserved;
@@ -191,7 +192,7 @@ static void split_axes(Reduce* r, const SyView* like, int64_t mask) {
       r->reduced_shape[r->reduced_rank++] = like->shape[d];
       r->length *= like->shape[d];
     } else {
-      r->kept_axes[r->kept_rank] = d;
+      r->kept_axes[r->kept_rank] = r->kept_places[r->kept_rank] = d;
       r->kept_shape[r->kept_rank++] = like->shape[d];
       r->kept *= like->shape[d];
     }
@@ -235,7 +236,7 @@ static SyStatus run_pass(SyGpuCall* c, Reduce* r, const char* name, const SyRang
   sy_gpu_put_idx(c, r->reduced_rank);
   sy_gpu_put_list(c, r->kept_shape, r->kept_rank, SY_MAX_RANK);
   sy_gpu_put_list(c, r->reduced_shape, r->reduced_rank, SY_MAX_RANK);
-  sy_gpu_put_walks(c, &r->walks, r->kept_axes, r->kept_rank, SY_MAX_RANK);
+  sy_gpu_put_walks(c, &r->walks, r->kept_places, r->kept_rank, SY_MAX_RANK);
   sy_gpu_put_walks(c, &r->walks, r->reduced_axes, r->reduced_rank, SY_MAX_RANK);
   return sy_gpu_launch(
       c, kernel,
@@ -302,6 +303,7 @@ static void next_pass(Reduce* r, const SyProgram* identity, const SyView* views)
   r->length = r->reduced_shape[0] = r->chunks;
   r->reduced_rank = 1;
   r->reduced_axes[0] = 0;
+  for (d = 0; d < r->kept_rank; ++d) r->kept_places[d] = d + 1;
   r->kept_is_inner = r->kept_rank > 0;
 }
 

@@ -290,15 +290,15 @@ static int render_name(Render* r, SyGpuSpan name, SyGpuSpan* rest, SyGpuText* ou
       return fail(r, "a buffer without an index", name);
     return render_element(r, p, index, 1, 1, out);
   }
-  if (p && p->kind == 'p') {
-    SyGpuSpan ahead = *rest, index;
-    sy_gpu_text_add(out, "p.m_");
+  if (p) {  // a parameter, or shared memory
+    SyGpuSpan index;
+    const int is_array = p->size.begin != p->size.end;
+    if (p->kind == 'p') sy_gpu_text_add(out, "p.m_");
     put(out, name);
-    if (dialect != SY_GPU_GLSL || !r->wide || skip_spaces(&ahead) != '[' ||
-        !sy_gpu_bracketed(&ahead, &index))
-      return 1;
-    *rest = ahead;
-    sy_gpu_text_add(out, "[int(");  // GLSL takes no number of 64 bits here
+    // GLSL knows no index of 64 bits.
+    if (!is_array || !r->wide || dialect != SY_GPU_GLSL || skip_spaces(rest) != '[') return 1;
+    if (!sy_gpu_bracketed(rest, &index)) return fail(r, "no end of an index", name);
+    sy_gpu_text_add(out, "[i32(");
     if (!render_tokens(r, index, out)) return 0;
     sy_gpu_text_add(out, ")]");
     return 1;

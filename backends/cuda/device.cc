@@ -133,6 +133,7 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     }
     SyGpuDriver driver = {};
     driver.dialect = SY_GPU_CUDA;
+    driver.prefers_wide = static_cast<int32_t>(s->host->option_int(s->host, "wide"));
     driver.lanes = 4;
     driver.map_group = 256;
     driver.loop_group = 64;

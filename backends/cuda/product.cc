@@ -42,6 +42,9 @@ SyStatus Product(void* context, const SyGpuProduct* p) {
       wide ? static_cast<const void*>(&zero_f64) : &zero_f32, at(p->y), type,
       static_cast<int>(p->y_row), p->y_batch, static_cast<int>(p->batch), compute, -1);
   if (r == 0) return SY_OK;
+  // cuBLAS does not tell a lost device from its own failures.
+  const Result stream = d->cu().cuStreamQuery(s->queue);
+  if (stream != kSuccess && stream != kNotReady) return d->Fail(stream, "cublasGemm");
   return d->host->fail(SY_INTERNAL, "cuda: cublasGemmStridedBatchedEx: status %d", r);
 }
 

@@ -3,37 +3,20 @@
 #include <dlfcn.h>
 
 namespace sy::opencl {
-namespace {
 
-struct Loaded {
-  Api api;
-  std::string reason;
-};
-
-Loaded Load() {
-  Loaded loaded;
-  void* library = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL);
+bool LoadApi(const std::string& path, Api* out, std::string* reason) {
+  const std::string name = path.empty() ? "libOpenCL.so.1" : path;
+  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
-    loaded.reason = std::string("no OpenCL loader: ") + dlerror();
-    return loaded;
+    *reason = std::string("no OpenCL loader: ") + dlerror();
+    return false;
   }
-#define X(name)                                                                         \
-  loaded.api.name = reinterpret_cast<decltype(loaded.api.name)>(dlsym(library, #name)); \
-  if (!loaded.api.name)                                                                 \
-    loaded.reason = "libOpenCL.so.1 lacks " #name                                       \
-                    ", want OpenCL 1.2 or "                                             \
-                    "newer";
+#define X(function)                                                                     \
+  out->function = reinterpret_cast<decltype(out->function)>(dlsym(library, #function)); \
+  if (!out->function) *reason = name + " lacks " #function ", want OpenCL 1.2 or newer";
   SY_OPENCL_FUNCTIONS(X)
 #undef X
-  return loaded;
-}
-
-}  // namespace
-
-const Api* LoadApi(std::string* reason) {
-  static const Loaded loaded = Load();
-  *reason = loaded.reason;
-  return loaded.reason.empty() ? &loaded.api : nullptr;
+  return reason->empty();
 }
 
 const char* ErrorName(cl_int code) {

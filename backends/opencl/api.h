@@ -50,9 +50,9 @@ struct Api {
 #undef X
 };
 
-// Opens the loader once for the process and keeps it: drivers do not survive being unmapped. Null
-// with a reason where there is none.
-const Api* LoadApi(std::string* reason);
+// Opens the loader, by its path or, where that is empty, by its usual name, and keeps it: drivers
+// do not survive being unmapped. False with a reason where there is none.
+bool LoadApi(const std::string& path, Api* out, std::string* reason);
 
 // "CL_OUT_OF_RESOURCES"
 const char* ErrorName(cl_int code);

@@ -52,9 +52,8 @@ Facts Describe(const Api& cl, cl_device_id id) {
 }
 
 void FindDevices(State* s) {
-  s->api = LoadApi(&s->reason);
-  if (!s->api) return;
-  const Api& cl = *s->api;
+  if (!LoadApi(s->host->option_text(s->host, "loader"), &s->api, &s->reason)) return;
+  const Api& cl = s->api;
   cl_uint platforms = 0;
   if (cl.clGetPlatformIDs(0, nullptr, &platforms) != CL_SUCCESS || platforms == 0) {
     s->reason = "the OpenCL loader finds no platform (no driver is installed)";
@@ -128,14 +127,14 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
     auto device = std::make_unique<Device>();
     device->state = s;
-    device->cl = s->api;
+    device->cl = &s->api;
     device->host = s->host;
     device->facts = &s->devices[static_cast<size_t>(index)];
     device->cache_prefix =
         device->facts->name + "|" + device->facts->driver + "|" + device->facts->version;
     cl_int code = CL_SUCCESS;
     device->context =
-        s->api->clCreateContext(nullptr, 1, &device->facts->id, nullptr, nullptr, &code);
+        s->api.clCreateContext(nullptr, 1, &device->facts->id, nullptr, nullptr, &code);
     if (code != CL_SUCCESS) return device->Fail(code, "clCreateContext");
     const SyGpuDriver driver = DriverFor(*device->facts);
     device->gpu = sy_gpu_create(s->host, &driver, device.get());
@@ -175,7 +174,10 @@ SyStatus Device::Fail(cl_int code, const char* what) {
                               ? SY_RESOURCE_EXHAUSTED
                           : code == CL_DEVICE_NOT_AVAILABLE ? SY_UNAVAILABLE
                                                             : SY_INTERNAL;
-  if (status == SY_UNAVAILABLE) lost.store(true);
+  if (status == SY_UNAVAILABLE) {
+    std::lock_guard<std::mutex> lock(queues_mutex);
+    for (cl_command_queue queue : queues) cl->clFinish(queue);
+  }
   return host->fail(status, "opencl: %s: %s (%d)", what, ErrorName(code), static_cast<int>(code));
 }
 

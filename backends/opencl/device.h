@@ -28,7 +28,7 @@ struct Facts {
 
 struct State {
   const SyHost* host = nullptr;
-  const Api* api = nullptr;
+  Api api;
   std::string reason;  // why there are no devices
   std::vector<Facts> devices;
 };
@@ -42,12 +42,14 @@ struct Device {
   cl_context context = nullptr;
   SyGpu* gpu = nullptr;
   std::string cache_prefix;  // of keys in the disk cache: device and driver
-  std::atomic<bool> lost{false};
+  std::mutex queues_mutex;
+  std::vector<cl_command_queue> queues;  // of all streams
   std::atomic<int64_t> used_bytes{0};
   std::atomic<int32_t> compiled{0}, from_cache{0};
 
   ~Device();
-  // Sets the message and turns an OpenCL code into one of ours.
+  // Sets the message and turns an OpenCL code into one of ours. After the loss of the device
+  // nothing that is queued touches the host's memory any more.
   SyStatus Fail(cl_int code, const char* what);
 };
 

@@ -88,6 +88,7 @@ SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_progra
                                nullptr);
   log.resize(std::strlen(log.c_str()));
   d->cl->clReleaseProgram(program);
+  if (code != CL_BUILD_PROGRAM_FAILURE) return d->Fail(code, "clBuildProgram");
   if (d->host->log_level() >= SY_LOG_DEBUG) {
     d->host->log(SY_LOG_DEBUG, source.text);
     d->host->log(SY_LOG_DEBUG, log.c_str());
@@ -97,7 +98,8 @@ SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_progra
                                ? log.substr(0, log.find('\n'))
                                : log.substr(error, log.find('\n', error) - error);
   return d->host->fail(SY_INTERNAL, "opencl: kernel %s does not compile on %s: %s",
-                       source.signature->name, d->facts->name.c_str(), line.c_str());
+                       source.signature->name, d->facts->name.c_str(),
+                       line.empty() ? "the driver does not say why" : line.c_str());
 }
 
 }  // namespace

@@ -29,7 +29,12 @@ SyStatus Create(void*, uint64_t handle, uint32_t, uint64_t* out_stream) {
   return Guarded(d.host, [&]() -> SyStatus {
     auto stream = std::make_unique<Stream>();
     cl_int code = CL_SUCCESS;
-    stream->queue = d.cl->clCreateCommandQueue(d.context, d.facts->id, 0, &code);
+    {
+      std::lock_guard<std::mutex> lock(d.queues_mutex);
+      d.queues.reserve(d.queues.size() + 1);
+      stream->queue = d.cl->clCreateCommandQueue(d.context, d.facts->id, 0, &code);
+      if (code == CL_SUCCESS) d.queues.push_back(stream->queue);
+    }
     if (code != CL_SUCCESS) return d.Fail(code, "clCreateCommandQueue");
     *out_stream = reinterpret_cast<uint64_t>(stream.release());
     return SY_OK;
@@ -37,8 +42,13 @@ SyStatus Create(void*, uint64_t handle, uint32_t, uint64_t* out_stream) {
 }
 
 void Destroy(void*, uint64_t handle, uint64_t stream) {
-  const Api& cl = *DeviceOf(handle)->cl;
+  Device& d = *DeviceOf(handle);
+  const Api& cl = *d.cl;
   Stream* s = StreamOf(stream);
+  {
+    std::lock_guard<std::mutex> lock(d.queues_mutex);
+    std::erase(d.queues, s->queue);
+  }
   for (const auto& [tick, event] : s->ticks) cl.clReleaseEvent(event);
   cl.clReleaseCommandQueue(s->queue);
   delete s;

@@ -4,32 +4,23 @@
 
 namespace sy::vulkan {
 
-const Api* LoadApi(std::string* reason) {
-  struct Loaded {
-    Api api;
-    std::string reason;
-  };
-  static const Loaded loaded = [] {
-    Loaded l;
-    void* library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      l.reason = std::string("no Vulkan loader: ") + dlerror();
-      return l;
-    }
-    l.api.vkGetInstanceProcAddr =
-        reinterpret_cast<PFN_vkGetInstanceProcAddr>(dlsym(library, "vkGetInstanceProcAddr"));
-    if (l.api.vkGetInstanceProcAddr) {
-      l.api.vkCreateInstance = reinterpret_cast<PFN_vkCreateInstance>(
-          l.api.vkGetInstanceProcAddr(nullptr, "vkCreateInstance"));
-      l.api.vkEnumerateInstanceVersion = reinterpret_cast<PFN_vkEnumerateInstanceVersion>(
-          l.api.vkGetInstanceProcAddr(nullptr, "vkEnumerateInstanceVersion"));
-    }
-    if (!l.api.vkCreateInstance || !l.api.vkEnumerateInstanceVersion)
-      l.reason = "the Vulkan loader is older than 1.1";
-    return l;
-  }();
-  *reason = loaded.reason;
-  return loaded.reason.empty() ? &loaded.api : nullptr;
+bool LoadApi(const std::string& path, Api* out, std::string* reason) {
+  void* library = dlopen(path.empty() ? "libvulkan.so.1" : path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    *reason = std::string("no Vulkan loader: ") + dlerror();
+    return false;
+  }
+  out->vkGetInstanceProcAddr =
+      reinterpret_cast<PFN_vkGetInstanceProcAddr>(dlsym(library, "vkGetInstanceProcAddr"));
+  if (out->vkGetInstanceProcAddr) {
+    out->vkCreateInstance = reinterpret_cast<PFN_vkCreateInstance>(
+        out->vkGetInstanceProcAddr(nullptr, "vkCreateInstance"));
+    out->vkEnumerateInstanceVersion = reinterpret_cast<PFN_vkEnumerateInstanceVersion>(
+        out->vkGetInstanceProcAddr(nullptr, "vkEnumerateInstanceVersion"));
+  }
+  if (!out->vkCreateInstance || !out->vkEnumerateInstanceVersion)
+    *reason = "the Vulkan loader is older than 1.1";
+  return reason->empty();
 }
 
 bool LoadInstance(const Api& api, VkInstance instance, InstanceApi* out, std::string* reason) {

@@ -24,6 +24,7 @@ namespace sy::vulkan {
 #define SY_VULKAN_DEVICE_FUNCTIONS(X) \
   X(vkDestroyDevice)                  \
   X(vkGetDeviceQueue)                 \
+  X(vkQueueWaitIdle)                  \
   X(vkDeviceWaitIdle)                 \
   X(vkCreateBuffer)                   \
   X(vkDestroyBuffer)                  \
@@ -91,8 +92,9 @@ struct DeviceApi {
   PFN_vkCmdPushDescriptorSetKHR vkCmdPushDescriptorSetKHR = nullptr;  // null: not there
 };
 
-// Opens the loader once for the process and keeps it. Null with a reason where there is none.
-const Api* LoadApi(std::string* reason);
+// Opens the loader, by its path or, where that is empty, by its usual name, and keeps it. False
+// with a reason where there is none.
+bool LoadApi(const std::string& path, Api* out, std::string* reason);
 bool LoadInstance(const Api& api, VkInstance instance, InstanceApi* out, std::string* reason);
 bool LoadDevice(const InstanceApi& api, VkDevice device, DeviceApi* out, std::string* reason);
 

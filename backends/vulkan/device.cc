@@ -134,8 +134,7 @@ std::string Describe(const State& s, VkPhysicalDevice physical, Facts* f) {
 }
 
 void FindDevices(State* s) {
-  s->api = LoadApi(&s->reason);
-  if (!s->api) return;
+  if (!LoadApi(s->host->option_text(s->host, "loader"), &s->api, &s->reason)) return;
   VkApplicationInfo application = {VK_STRUCTURE_TYPE_APPLICATION_INFO,
                                    nullptr,
                                    "switchyard",
@@ -144,7 +143,7 @@ void FindDevices(State* s) {
                                    1,
                                    VK_API_VERSION_1_2};
   uint32_t version = VK_API_VERSION_1_0;
-  s->api->vkEnumerateInstanceVersion(&version);
+  s->api.vkEnumerateInstanceVersion(&version);
   if (version < VK_API_VERSION_1_1) {
     s->reason = "the Vulkan loader is older than 1.1";
     return;
@@ -152,13 +151,13 @@ void FindDevices(State* s) {
   VkInstanceCreateInfo create = {};
   create.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
   create.pApplicationInfo = &application;
-  const VkResult result = s->api->vkCreateInstance(&create, nullptr, &s->instance);
+  const VkResult result = s->api.vkCreateInstance(&create, nullptr, &s->instance);
   if (result != VK_SUCCESS) {
     s->instance = VK_NULL_HANDLE;
     s->reason = std::string("no Vulkan instance: ") + ResultName(result);
     return;
   }
-  if (!LoadInstance(*s->api, s->instance, &s->vk, &s->reason)) return;
+  if (!LoadInstance(s->api, s->instance, &s->vk, &s->reason)) return;
   uint32_t count = 0;
   s->vk.vkEnumeratePhysicalDevices(s->instance, &count, nullptr);
   std::vector<VkPhysicalDevice> devices(count);
@@ -296,7 +295,7 @@ SyStatus LoadPipelineCache(Device* d) {
 
 void SavePipelineCache(Device* d) {
   size_t size = 0;
-  if (!d->pipeline_cache || !d->host->cache_dir() || d->compiled.load() == 0 ||
+  if (!d->pipeline_cache || !d->host->cache_dir() ||
       d->vk.vkGetPipelineCacheData(d->device, d->pipeline_cache, &size, nullptr) != VK_SUCCESS ||
       size <= d->cached_bytes)
     return;
@@ -315,7 +314,8 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     device->facts = &s->devices[static_cast<size_t>(index)];
     if (SyStatus e = CreateDevice(device.get())) return e;
     if (SyStatus e = LoadPipelineCache(device.get())) return e;
-    const SyGpuDriver driver = DriverFor(*device->facts);
+    SyGpuDriver driver = DriverFor(*device->facts);
+    driver.prefers_wide = static_cast<int32_t>(s->host->option_int(s->host, "wide"));
     device->gpu = sy_gpu_create(s->host, &driver, device.get());
     if (!device->gpu) return s->host->fail(SY_RESOURCE_EXHAUSTED, "vulkan: out of host memory");
     *out_device = sy_gpu_handle(device.release()->gpu);

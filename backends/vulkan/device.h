@@ -35,7 +35,7 @@ struct Facts {
 
 struct State {
   const SyHost* host = nullptr;
-  const Api* api = nullptr;
+  Api api;
   VkInstance instance = VK_NULL_HANDLE;
   InstanceApi vk;
   std::string reason;  // why there are no devices, or fewer

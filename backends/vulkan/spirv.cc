@@ -70,8 +70,9 @@ void FixFloats(const Facts& facts, bool contracts, std::vector<uint32_t>* spirv)
       out.insert(out.end(), words, words + 6);
       wrote_extension = true;
     }
-    if (!wrote_modes && op > kOpExecutionMode && op != kOpCapability && entry && i > 5 &&
-        op != kOpMemoryModel) {
+    // Behind the last of the sections up to the modes, before names and sources.
+    if (!wrote_modes && op != kOpCapability && op != kOpExtension && op != kOpExtInstImport &&
+        op != kOpMemoryModel && op != kOpEntryPoint && op != kOpExecutionMode) {
       out.insert(out.end(), modes.begin(), modes.end());
       wrote_modes = true;
     }

@@ -70,7 +70,12 @@ VkResult Begin(Stream* s) {
   if (s->open->pool) d.vk.vkResetDescriptorPool(d.device, s->open->pool, 0);
   VkCommandBufferBeginInfo begin = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, nullptr,
                                     VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, nullptr};
-  return d.vk.vkBeginCommandBuffer(s->open->commands, &begin);
+  const VkResult r = d.vk.vkBeginCommandBuffer(s->open->commands, &begin);
+  if (r != VK_SUCCESS) {
+    std::lock_guard<std::mutex> lock(s->mutex);
+    s->idle.push_back(std::move(s->open));
+  }
+  return r;
 }
 
 void Barrier(Stream* s, VkPipelineStageFlags to, VkAccessFlags access) {
@@ -121,6 +126,7 @@ SyStatus Submit(Stream* s) {
   s->waits.clear();
   if (r != VK_SUCCESS) {  // nothing of the batch will run
     if (s->error == VK_SUCCESS) s->error = r;
+    for (auto& [tick, value] : s->ticks) value = std::min(value, s->submitted);
     for (const Block& block : s->open->blocks) d.FreeBlock(block);
     s->open->blocks.clear();
     s->open->outs.clear();
@@ -164,7 +170,11 @@ void Destroy(void*, uint64_t handle, uint64_t stream) {
   Device& d = *DeviceOf(handle);
   std::unique_ptr<Stream> s(StreamOf(stream));
   if (s->open) s->idle.push_back(std::move(s->open));
-  // After a lost device some may still count as running.
+  // After a lost device some may still count as running, and even run.
+  {
+    std::lock_guard<std::mutex> queue_lock(*s->queue_mutex);
+    d.vk.vkQueueWaitIdle(s->queue);
+  }
   for (auto& batch : s->running) s->idle.push_back(std::move(batch));
   for (const auto& batch : s->idle) {
     for (const Block& block : batch->blocks) d.FreeBlock(block);

@@ -411,8 +411,10 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
     }
     status = CallOnStream(k, l, call);
     if (scratch) --l.out_count;
-    if (status.ok() && SyncEachCall()) status = Synchronize(l.stream);
   }
+  // Where calls are complete when they return, too: a bad index is only noted.
+  if (SyncEachCall() && status.ok()) [[unlikely]]
+    status = Synchronize(l.stream);
   return status;
 }
 

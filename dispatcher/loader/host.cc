@@ -110,14 +110,20 @@ const std::string& CacheFolder() {
   return *folder;
 }
 
-std::string CacheFile(const char* key) {
+uint64_t HashOf(const void* data, size_t bytes) {  // FNV-1a
   uint64_t h = 1469598103934665603u;
-  for (const char* p = key; *p; ++p) h = (h ^ static_cast<unsigned char>(*p)) * 1099511628211u;
-  return absl::StrCat(CacheFolder(), "/", absl::Hex(h, absl::kZeroPad16));
+  for (size_t i = 0; i < bytes; ++i)
+    h = (h ^ static_cast<const unsigned char*>(data)[i]) * 1099511628211u;
+  return h;
 }
 
-// A file holds the key, a newline, the length, a newline, the bytes: a torn or foreign file is no
-// hit.
+std::string CacheFile(const char* key) {
+  return absl::StrCat(CacheFolder(), "/",
+                      absl::Hex(HashOf(key, std::strlen(key)), absl::kZeroPad16));
+}
+
+// A file holds the key, a newline, the length, a blank, a hash of the bytes, a newline, the bytes:
+// a torn, damaged or foreign file is no hit. The hash is looked at when all bytes are read.
 int64_t CacheGet(const char* key, void* data, int64_t capacity) {
   if (!key || CacheFolder().empty()) return -1;
   std::FILE* f = std::fopen(CacheFile(key).c_str(), "rb");
@@ -125,11 +131,14 @@ int64_t CacheGet(const char* key, void* data, int64_t capacity) {
   int64_t result = -1;
   std::string head(std::strlen(key) + 1, 0);
   long long bytes = -1;
+  unsigned long long hash = 0;
   if (std::fread(head.data(), 1, head.size(), f) == head.size() &&
-      head == std::string(key) + "\n" && std::fscanf(f, "%lld", &bytes) == 1 &&
+      head == std::string(key) + "\n" && std::fscanf(f, "%lld %llx", &bytes, &hash) == 2 &&
       std::fgetc(f) == '\n' && bytes >= 0) {
     const auto want = static_cast<size_t>(std::min<int64_t>(bytes, capacity));
-    if (!want || std::fread(data, 1, want, f) == want) result = bytes;
+    if ((!want || std::fread(data, 1, want, f) == want) &&
+        (capacity < bytes || HashOf(data, want) == hash))
+      result = bytes;
   }
   std::fclose(f);
   return result;
@@ -141,7 +150,8 @@ SyStatus CachePut(const char* key, const void* data, int64_t bytes) {
   const std::string part = absl::StrCat(file, ".", getpid(), ".", NextCallId());
   std::FILE* f = std::fopen(part.c_str(), "wb");
   if (!f) return Fail(SY_UNAVAILABLE, "cache: %s cannot be written", part.c_str());
-  std::fprintf(f, "%s\n%lld\n", key, static_cast<long long>(bytes));
+  std::fprintf(f, "%s\n%lld %llx\n", key, static_cast<long long>(bytes),
+               static_cast<unsigned long long>(HashOf(data, static_cast<size_t>(bytes))));
   const bool good =
       std::fwrite(data, 1, static_cast<size_t>(bytes), f) == static_cast<size_t>(bytes);
   if (std::fclose(f) != 0 || !good || std::rename(part.c_str(), file.c_str()) != 0) {

@@ -54,7 +54,8 @@ struct World {
   };
   std::vector<Waiting> waiting;
   std::atomic<bool> any_waiting{false};
-  std::atomic<bool> loaded_all{false};
+  bool loading_all = false;
+  std::atomic<bool> loaded_all{false};  // and not just begun: other threads look at this
   std::atomic<bool> any_loaded{false};
   std::atomic<SyDevice*> by_ordinal[kMaxDevices] = {};
   std::atomic<int> device_count{0};
@@ -483,8 +484,8 @@ bool PluginsLoaded() { return TheWorld().any_loaded.load(); }
 void LoadAllPlugins() {
   World& w = TheWorld();
   std::lock_guard<std::recursive_mutex> lock(w.mutex);
-  if (w.loaded_all.load()) return;
-  w.loaded_all.store(true);
+  if (w.loading_all) return;
+  w.loading_all = true;
   std::string filter;
   GetOption("plugins", &filter);
   for (const std::string& path : FindPlugins()) {
@@ -506,6 +507,7 @@ void LoadAllPlugins() {
     }
     LoadOrWarn(w, path);
   }
+  w.loaded_all.store(true, std::memory_order_release);
 }
 
 void LoadWaitingPlugins() {

@@ -17,6 +17,10 @@ const SyPlugin* sy_plugin_main(const SyHost*) {
        .doc = "cuBLAS's library; empty: libcublas.so, .13, .12",
        .default_value = "",
        .type = SY_OPTION_TEXT},
+      {.name = "wide",
+       .doc = "indices of 64 bits in all kernels, which large tensors need anyway: for tests",
+       .default_value = "off",
+       .type = SY_OPTION_BOOL},
   };
   static const SyPlugin kPlugin = {
       .size = sizeof(SyPlugin),

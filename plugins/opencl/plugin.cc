@@ -4,6 +4,12 @@
 
 const SyPlugin* sy_plugin_main(const SyHost*) {
   static const SyKernel kKernels[] = {SY_GPU_KERNELS};
+  static const SyOption kOptions[] = {
+      {.name = "loader",
+       .doc = "the OpenCL loader's library; empty: libOpenCL.so.1",
+       .default_value = "",
+       .type = SY_OPTION_TEXT},
+  };
   static const SyPlugin kPlugin = {
       .size = sizeof(SyPlugin),
       .abi = SY_ABI,
@@ -12,7 +18,10 @@ const SyPlugin* sy_plugin_main(const SyHost*) {
       .vendor = "Switchyard",
       .kernel_count = SY_COUNT(kKernels),
       .kernel_size = sizeof(SyKernel),
+      .option_count = SY_COUNT(kOptions),
+      .option_size = sizeof(SyOption),
       .kernels = kKernels,
+      .options = kOptions,
       .device = &sy::opencl::kDeviceFns,
       .memory = &sy::opencl::kMemoryFns,
       .stream = &sy::opencl::kStreamFns,

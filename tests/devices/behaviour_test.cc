@@ -1,0 +1,218 @@
+// What a program may rely on whatever device it runs on: tensors move anywhere and come back with
+// the same bits, one seed gives the same numbers everywhere, mistakes are told in one line.
+#include <fstream>
+#include <tuple>
+
+#include "tests/devices/devices.h"
+
+namespace {
+
+using devices::ExpectText;
+using devices::FailureOf;
+using sy::Tensor;
+
+bool IsMapped(const std::string& library) {
+  std::ifstream maps("/proc/self/maps");
+  std::string line;
+  while (std::getline(maps, line))
+    if (line.find(library) != std::string::npos) return true;
+  return false;
+}
+
+// Has to be the first: it looks at a process that has named no GPU yet.
+TEST(AAOnDemand, NothingIsLoadedBeforeItsKindIsAskedFor) {
+  EXPECT_EQ(sum(sy::ones({3})).item<double>(), 3);
+  for (int32_t i = 0; i < sy_plugin_count(); ++i) {
+    SyPluginReport report{};
+    report.size = sizeof report;
+    ASSERT_EQ(sy_plugin_report(i, &report), SY_OK);
+    for (const char* device : devices::kGpus)
+      EXPECT_NE(std::string(report.name), devices::KindOf(device));
+  }
+  const std::vector<std::array<std::string, 3>> libraries = {
+      {"opencl", "libsy_opencl.so", "libOpenCL.so"},
+      {"vulkan", "libsy_vulkan.so", "libvulkan.so"},
+      {"cuda", "libsy_cuda.so", "libsoft_cuda.so"}};
+  for (size_t asked = 0; asked <= libraries.size(); ++asked) {
+    for (size_t i = 0; i < libraries.size(); ++i) {
+      EXPECT_EQ(IsMapped(libraries[i][1]), i < asked) << libraries[i][1];
+      EXPECT_EQ(IsMapped(libraries[i][2]), i < asked) << libraries[i][2];
+    }
+    if (asked < libraries.size()) sy::Device device(libraries[asked][0]);
+  }
+}
+
+TEST(Devices, AnUnknownNameSaysWhatThereIs) {
+  auto failure = FailureOf([] { sy::Device device("vulcan:0"); });
+  EXPECT_EQ(failure.code, SY_NOT_FOUND);
+  ExpectText(failure.text, {"no device vulcan:0", "did you mean vulkan:0?", "cpu:0", "opencl:0",
+                            "vulkan:0", "cuda:0", "cuda:1"});
+  failure = FailureOf([] { sy::Device device("opencl:7"); });
+  EXPECT_EQ(failure.code, SY_NOT_FOUND);
+  ExpectText(failure.text, {"no device opencl:7", "there are", "opencl:0"});
+}
+
+class Behaviour : public devices::Each {};
+
+TEST_P(Behaviour, EveryDtypeComesBackWithTheSameBits) {
+  const std::vector<uint8_t> pattern = [] {
+    std::vector<uint8_t> p(8 * 1031);
+    for (size_t i = 0; i < p.size(); ++i) p[i] = static_cast<uint8_t>(i * 167 + i / 251);
+    return p;
+  }();
+  for (const sy::Dtype dtype : {sy::f16, sy::bf16, sy::f32, sy::f64, sy::i8, sy::i16, sy::i32,
+                                sy::i64, sy::u8, sy::u16, sy::u32, sy::u64, sy::bool_}) {
+    SCOPED_TRACE(sy::name(dtype));
+    std::vector<uint8_t> bytes(pattern.begin(),
+                               pattern.begin() + SY_DTYPE_BYTES(dtype.code) * 1031);
+    if (dtype == sy::bool_)
+      for (uint8_t& b : bytes) b &= 1;
+    const Tensor there = devices::From(bytes, dtype, {1031}, "cpu").to(sy::Device(device()));
+    EXPECT_EQ(there.device().name(), device());
+    EXPECT_EQ(there.dtype(), dtype);
+    EXPECT_EQ(devices::Bytes(there.to(sy::Device("cpu"))), bytes);
+    EXPECT_EQ(devices::Bytes(there), bytes);
+  }
+}
+
+TEST_P(Behaviour, OneSeedGivesTheSameNumbersAsTheCpu) {
+  auto draw = [](const std::string& where) {
+    sy::manual_seed(20);
+    const sy::TensorOptions words = {.dtype = sy::u32, .device = where}, f32 = {.device = where},
+                            f64 = {.dtype = sy::f64, .device = where};
+    return std::vector<Tensor>{sy::random_bits({1001}, words),
+                               sy::rand({13, 77}, f32),
+                               sy::rand({13, 77}, f64),
+                               sy::randint(-5, 900, {503}, {.device = where}),
+                               sy::randperm(100, {.device = where}),
+                               sy::randn({4099}, f32),
+                               sy::randn({515}, f64)};
+  };
+  const std::vector<Tensor> want = draw("cpu:0"), got = draw(device());
+  const size_t normal = want.size() - 2;
+  for (size_t i = 0; i < normal; ++i)
+    EXPECT_EQ(devices::Bytes(got[i]), devices::Bytes(want[i])) << "draw " << i;
+  for (size_t i = normal; i < want.size(); ++i) {
+    const bool wide = want[i].dtype() == sy::f64;
+    const std::vector<double> a = got[i].to_vector<double>(), b = want[i].to_vector<double>();
+    for (size_t k = 0; k < a.size(); ++k) {
+      // sqrt(-2 log u) cos(2 pi v): the cosine's own error where it is near 0 counts as absolute.
+      const double unit = wide ? 0x1p-52 : 0x1p-23;
+      ASSERT_LE(std::abs(a[k] - b[k]), 8 * unit * std::max(std::abs(b[k]), 0.5)) << k;
+    }
+  }
+}
+
+// Rows too long for one pass, kept axes on either side.
+TEST_P(Behaviour, LongRowsReduceAsOnTheCpu) {
+  const Tensor x = sy::arange(3 * 9001 * 2., {.device = "cpu"});
+  const Tensor host = fmod(x * 7919, Tensor(10007.)), there = host.to(sy::Device(device()));
+  for (const sy::Ints& shape : {sy::Ints{6, 9001}, sy::Ints{9001, 6}, sy::Ints{3, 9001, 2}}) {
+    const int64_t dim = shape.size() == 3 || shape[0] == 6;
+    const Tensor a = reshape(host, shape), b = reshape(there, shape);
+    EXPECT_EQ(sum(b.to(sy::i64), {dim}).to_vector<int64_t>(),
+              sum(a.to(sy::i64), {dim}).to_vector<int64_t>());
+    EXPECT_EQ(amax(b, {dim}).to_vector<float>(), amax(a, {dim}).to_vector<float>());
+    EXPECT_EQ(argmin(b, dim).to_vector<int64_t>(), argmin(a, dim).to_vector<int64_t>());
+  }
+}
+
+TEST_P(Behaviour, MemoryIsCounted) {
+  constexpr int64_t kBytes = 3 << 20;
+  sy::synchronize();
+  const SyMemoryReport before = devices::Memory(device());
+  {
+    const Tensor x = sy::zeros({kBytes / 4}, {.device = device()});
+    const SyMemoryReport during = devices::Memory(device());
+    EXPECT_GE(during.live_bytes, before.live_bytes + kBytes);
+    EXPECT_LT(during.live_bytes, before.live_bytes + kBytes + 65536);
+    EXPECT_GE(during.peak_bytes, during.live_bytes);
+  }
+  const SyMemoryReport after = devices::Memory(device());
+  EXPECT_EQ(after.live_bytes, before.live_bytes);
+  EXPECT_GE(after.pooled_bytes, static_cast<uint64_t>(kBytes));
+  { const Tensor again = sy::zeros({kBytes / 4}, {.device = device()}); }
+  EXPECT_EQ(devices::Memory(device()).allocations, after.allocations) << "not from the pool";
+  ASSERT_EQ(sy_device_trim(sy::Device(device()).handle()), SY_OK) << sy_last_message();
+  EXPECT_LE(devices::Memory(device()).pooled_bytes, after.pooled_bytes - kBytes);
+}
+
+TEST_P(Behaviour, SynchroniseWaitsForAllThatIsQueued) {
+  Tensor x = sy::zeros({1 << 16}, {.device = device()});
+  for (int i = 0; i < 200; ++i) x += 1;
+  sy::synchronize(device());
+  sy::synchronize();
+  EXPECT_EQ(devices::FailureOf([] { sy::synchronize(); }).code, SY_OK);
+  EXPECT_EQ(sum(x).item<double>(), 200. * (1 << 16));
+}
+
+TEST_P(Behaviour, ABadIndexSurfacesAtTheNextWait) {
+  const Tensor x = sy::from({10.f, 20.f, 30.f}, {.device = device()});
+  const Tensor index = sy::from({int64_t{1}, int64_t{7}}, {.device = device()});
+  auto failure = FailureOf([&] {
+    const Tensor y = gather(x, index);
+    sy::synchronize(device());
+  });
+  EXPECT_EQ(failure.code, SY_OUT_OF_RANGE);
+  ExpectText(failure.text, {"gather: index 7 at position 1", "want -3 to 2", device()});
+  sy::synchronize(device());  // told once
+  EXPECT_EQ(sum(x).item<double>(), 60);
+  failure = FailureOf([&] { gather(x, index).to_vector<float>(); });
+  EXPECT_EQ(failure.code, SY_OUT_OF_RANGE) << "reading is a wait, too";
+}
+
+TEST_P(Behaviour, WithSyncTheBadOpItselfFails) {
+  const Tensor x = sy::from({10.f, 20.f, 30.f}, {.device = device()});
+  const Tensor index = sy::from({int64_t{-4}}, {.device = device()});
+  ASSERT_EQ(sy_option_set("sync", "1"), SY_OK);  // SY_SYNC=1
+  const auto failure = FailureOf([&] { gather(x, index); });
+  ASSERT_EQ(sy_option_set("sync", "0"), SY_OK);
+  EXPECT_EQ(failure.code, SY_OUT_OF_RANGE);
+  ExpectText(failure.text, {"gather: index -4 at position 0", device()});
+  sy::synchronize(device());
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Behaviour, testing::ValuesIn(devices::kAll), devices::Kind());
+
+class Pair : public testing::TestWithParam<std::tuple<const char*, const char*>> {
+ protected:
+  std::string from() const { return std::get<0>(GetParam()); }
+  std::string to() const { return std::get<1>(GetParam()); }
+};
+
+TEST_P(Pair, CopiesDenseAndStrided) {
+  const Tensor whole = reshape(sy::arange(6 * 35 * 9., {.device = from()}), {6, 35, 9});
+  auto expect_same = [&](const Tensor& x) {
+    const Tensor y = x.to(sy::Device(to()));
+    EXPECT_EQ(y.device().name(), to());
+    EXPECT_EQ(y.shape(), x.shape());
+    EXPECT_EQ(y.to_vector<float>(), x.to_vector<float>());
+  };
+  expect_same(whole);
+  expect_same(whole.t());
+  expect_same(permute(whole, {2, 0, 1}));
+  expect_same(slice(whole, {.dim = 1, .start = 3, .end = 30, .step = 4}));
+  expect_same(flip(whole, {0, 2}));
+  expect_same(expand(slice(whole, {.dim = 2, .start = 4, .end = 5}), {6, 35, 5}));
+  expect_same(slice(whole, {.dim = 0, .end = 0}));
+}
+
+TEST_P(Pair, AnOpOnBothNamesBothAndHowToMove) {
+  if (from() == to()) return;  // one device
+  const Tensor a = sy::ones({2, 3}, {.device = from()}), b = sy::ones({2, 3}, {.device = to()});
+  const auto failure = FailureOf([&] { a + b; });
+  EXPECT_EQ(failure.code, SY_INVALID_ARGUMENT);
+  ExpectText(failure.text, {"add: inputs on different devices", "f32[2,3]@" + from(),
+                            "f32[2,3]@" + to(), "x.to(\"" + from() + "\")"});
+  EXPECT_EQ(sum(a + b.to(sy::Device(from()))).item<double>(), 12);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Pair,
+                         testing::Combine(testing::ValuesIn(devices::kAll),
+                                          testing::ValuesIn(devices::kAll)),
+                         [](const auto& info) {
+                           return devices::KindOf(std::get<0>(info.param)) + "_to_" +
+                                  devices::KindOf(std::get<1>(info.param));
+                         });
+
+}  // namespace
