@@ -111,9 +111,8 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
     if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
-    auto d = std::make_unique<Device>();
+    auto d = std::make_unique<Device>(s->host);
     d->state = s;
-    d->host = s->host;
     d->facts = &s->devices[static_cast<size_t>(index)];
     d->cache_prefix = "sm_" + std::to_string(d->facts->capability) + "|nvrtc " +
                       std::to_string(s->nvrtc_version) + "|" + d->facts->driver + "|" +
@@ -163,12 +162,7 @@ SyStatus MemoryInfo(void*, uint64_t handle, uint64_t* out_free, uint64_t* out_to
 }  // namespace
 
 Device::~Device() {
-  if (gpu && host->log_level() >= SY_LOG_INFO) {
-    const std::string text = "cuda: " + facts->name + ": " + std::to_string(compiled.load()) +
-                             " kernels compiled, " + std::to_string(from_cache.load()) +
-                             " taken from the cache";
-    host->log(SY_LOG_INFO, text.c_str());
-  }
+  if (gpu) code.Report(facts->name);
   if (!context) return;
   {
     const Current current(*this);

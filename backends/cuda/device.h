@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "api.h"
-#include "gpu.h"
+#include "driver.h"
 
 namespace sy::cuda {
 
@@ -44,11 +44,12 @@ struct Device {
   const Facts* facts = nullptr;
   Context context = nullptr;
   SyGpu* gpu = nullptr;
+  gpu::CompiledCode code;
   Queue memory_queue = nullptr;  // allocations of the driver's pool are ordered on it
   std::string cache_prefix;      // of keys in the disk cache
-  std::atomic<int32_t> compiled{0}, from_cache{0};
   std::atomic<bool> lost{false};
 
+  explicit Device(const SyHost* h) : host(h), code(h, "cuda") {}
   ~Device();
   const Driver& cu() const { return state->cu; }
   // Sets the message and turns a result into one of our codes.
@@ -88,16 +89,9 @@ struct Stream {
 
 inline Stream* StreamOf(uint64_t handle) { return reinterpret_cast<Stream*>(handle); }
 
-// Runs `body`, which gives a SyStatus; no exception leaves.
 template <class Body>
 SyStatus Guarded(const SyHost* host, Body body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return host->fail(SY_RESOURCE_EXHAUSTED, "cuda: out of host memory");
-  } catch (const std::exception& e) {
-    return host->fail(SY_INTERNAL, "cuda: %s", e.what());
-  }
+  return gpu::Guarded(host, "cuda", body);
 }
 
 SyStatus Compile(void* context, const SyGpuSource* source, void** out_native);

@@ -48,26 +48,11 @@ SyStatus CompileText(Device* d, const SyGpuSource& source, std::string* out_cubi
 
 // The cubin, from the cache or compiled; *cached tells which.
 SyStatus Cubin(Device* d, const SyGpuSource& source, std::string* out_cubin, bool* cached) {
-  const std::string key =
-      "cuda-" + std::to_string(std::hash<std::string>()(d->cache_prefix)) + "-" + source.key;
-  const std::string head = d->cache_prefix + "\n" + Options(*d, source) + "\n" +
-                           std::string(source.text, static_cast<size_t>(source.length)) + '\0';
-  const int64_t bytes = d->host->cache_get(key.c_str(), nullptr, 0);
-  if (bytes > static_cast<int64_t>(head.size())) {
-    std::string blob(static_cast<size_t>(bytes), '\0');
-    if (d->host->cache_get(key.c_str(), blob.data(), bytes) == bytes &&
-        blob.compare(0, head.size(), head) == 0) {
-      *out_cubin = blob.substr(head.size());
-      *cached = true;
-      return SY_OK;
-    }
-  }
-  *cached = false;
+  const std::string about = d->cache_prefix + "\n" + Options(*d, source);
+  *cached = d->code.Get(source, about, out_cubin);
+  if (*cached) return SY_OK;
   if (SyStatus e = CompileText(d, source, out_cubin)) return e;
-  if (d->host->cache_dir()) {
-    const std::string blob = head + *out_cubin;
-    d->host->cache_put(key.c_str(), blob.data(), static_cast<int64_t>(blob.size()));
-  }
+  d->code.Put(source, about, *out_cubin);
   return SY_OK;
 }
 
@@ -88,7 +73,7 @@ SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
       d->cu().cuModuleUnload(kernel->module);
       return d->Fail(r, source->signature->name);
     }
-    ++(cached ? d->from_cache : d->compiled);
+    d->code.Count(cached);
     *out_native = kernel.release();
     return SY_OK;
   });

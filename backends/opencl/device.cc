@@ -125,10 +125,9 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
     if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
-    auto device = std::make_unique<Device>();
+    auto device = std::make_unique<Device>(s->host);
     device->state = s;
     device->cl = &s->api;
-    device->host = s->host;
     device->facts = &s->devices[static_cast<size_t>(index)];
     device->cache_prefix =
         device->facts->name + "|" + device->facts->driver + "|" + device->facts->version;
@@ -157,12 +156,7 @@ SyStatus MemoryInfo(void*, uint64_t handle, uint64_t* out_free, uint64_t* out_to
 }  // namespace
 
 Device::~Device() {
-  if (gpu && host->log_level() >= SY_LOG_INFO) {
-    const std::string text = "opencl: " + facts->name + ": " + std::to_string(compiled.load()) +
-                             " kernels compiled, " + std::to_string(from_cache.load()) +
-                             " taken from the cache";
-    host->log(SY_LOG_INFO, text.c_str());
-  }
+  if (gpu) code.Report(facts->name);
   sy_gpu_destroy(gpu);
   if (context) cl->clReleaseContext(context);
 }

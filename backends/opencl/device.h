@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "api.h"
-#include "gpu.h"
+#include "driver.h"
 
 namespace sy::opencl {
 
@@ -41,12 +41,13 @@ struct Device {
   const Facts* facts = nullptr;
   cl_context context = nullptr;
   SyGpu* gpu = nullptr;
+  gpu::CompiledCode code;
   std::string cache_prefix;  // of keys in the disk cache: device and driver
   std::mutex queues_mutex;
   std::vector<cl_command_queue> queues;  // of all streams
   std::atomic<int64_t> used_bytes{0};
-  std::atomic<int32_t> compiled{0}, from_cache{0};
 
+  explicit Device(const SyHost* h) : host(h), code(h, "opencl") {}
   ~Device();
   // Sets the message and turns an OpenCL code into one of ours. After the loss of the device
   // nothing that is queued touches the host's memory any more.
@@ -69,16 +70,9 @@ struct Stream {
 
 inline Stream* StreamOf(uint64_t handle) { return reinterpret_cast<Stream*>(handle); }
 
-// Runs `body`, which gives a SyStatus; no exception leaves.
 template <class Body>
 SyStatus Guarded(const SyHost* host, Body body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return host->fail(SY_RESOURCE_EXHAUSTED, "opencl: out of host memory");
-  } catch (const std::exception& e) {
-    return host->fail(SY_INTERNAL, "opencl: %s", e.what());
-  }
+  return gpu::Guarded(host, "opencl", body);
 }
 
 SyStatus Compile(void* context, const SyGpuSource* source, void** out_native);

@@ -24,35 +24,23 @@ std::string OptionsFor(const Device& d) {
   return options;
 }
 
-std::string CacheKey(const Device& d, const SyGpuSource& source) {
-  const size_t device = std::hash<std::string>()(d.cache_prefix);
-  return "opencl-" + std::to_string(device) + "-" + source.key;
-}
+// What compiled code depends on beside the text.
+std::string AboutOf(const Device& d) { return d.cache_prefix + "\n" + OptionsFor(d); }
 
-// What a cached blob begins with; the binary follows.
-std::string CacheHead(const Device& d, const SyGpuSource& source) {
-  return d.cache_prefix + "\n" + OptionsFor(d) + "\n" +
-         std::string(source.text, static_cast<size_t>(source.length)) + '\0';
-}
-
-cl_program FromCache(const Device& d, const SyGpuSource& source) {
-  const std::string key = CacheKey(d, source), head = CacheHead(d, source);
-  const int64_t bytes = d.host->cache_get(key.c_str(), nullptr, 0);
-  if (bytes <= static_cast<int64_t>(head.size())) return nullptr;
-  std::string blob(static_cast<size_t>(bytes), '\0');
-  if (d.host->cache_get(key.c_str(), blob.data(), bytes) != bytes ||
-      blob.compare(0, head.size(), head) != 0)
-    return nullptr;
-  const size_t size = blob.size() - head.size();
-  const auto* binary = reinterpret_cast<const unsigned char*>(blob.data() + head.size());
+cl_program FromCache(Device* d, const SyGpuSource& source) {
+  std::string binary;
+  if (!d->code.Get(source, AboutOf(*d), &binary)) return nullptr;
+  const size_t size = binary.size();
+  const auto* bytes = reinterpret_cast<const unsigned char*>(binary.data());
   cl_int state = CL_SUCCESS, code = CL_SUCCESS;
   cl_program program =
-      d.cl->clCreateProgramWithBinary(d.context, 1, &d.facts->id, &size, &binary, &state, &code);
+      d->cl->clCreateProgramWithBinary(d->context, 1, &d->facts->id, &size, &bytes, &state, &code);
   if (code != CL_SUCCESS) return nullptr;
-  if (state == CL_SUCCESS && d.cl->clBuildProgram(program, 1, &d.facts->id, OptionsFor(d).c_str(),
-                                                  nullptr, nullptr) == CL_SUCCESS)
+  if (state == CL_SUCCESS &&
+      d->cl->clBuildProgram(program, 1, &d->facts->id, OptionsFor(*d).c_str(), nullptr, nullptr) ==
+          CL_SUCCESS)
     return program;
-  d.cl->clReleaseProgram(program);
+  d->cl->clReleaseProgram(program);
   return nullptr;
 }
 
@@ -63,13 +51,11 @@ void ToCache(const Device& d, const SyGpuSource& source, cl_program program) {
           CL_SUCCESS ||
       size == 0)
     return;
-  std::string blob = CacheHead(d, source);
-  const size_t head = blob.size();
-  blob.resize(head + size);
-  auto* binary = reinterpret_cast<unsigned char*>(blob.data() + head);
-  if (d.cl->clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, nullptr) ==
+  std::string binary(size, '\0');
+  auto* bytes = reinterpret_cast<unsigned char*>(binary.data());
+  if (d.cl->clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof bytes, &bytes, nullptr) ==
       CL_SUCCESS)
-    d.host->cache_put(CacheKey(d, source).c_str(), blob.data(), static_cast<int64_t>(blob.size()));
+    d.code.Put(source, AboutOf(d), binary);
 }
 
 SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_program) {
@@ -109,7 +95,7 @@ SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
   return Guarded(d->host, [&]() -> SyStatus {
     auto kernel = std::make_unique<Kernel>();
     kernel->cl = d->cl;
-    kernel->program = FromCache(*d, *source);
+    kernel->program = FromCache(d, *source);
     const bool cached = kernel->program != nullptr;
     if (!cached)
       if (SyStatus e = FromSource(d, *source, &kernel->program)) return e;
@@ -117,7 +103,7 @@ SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
     kernel->kernel = d->cl->clCreateKernel(kernel->program, source->signature->name, &code);
     if (code != CL_SUCCESS) return d->Fail(code, "clCreateKernel");
     if (!cached) ToCache(*d, *source, kernel->program);
-    ++(cached ? d->from_cache : d->compiled);
+    d->code.Count(cached);
     *out_native = kernel.release();
     return SY_OK;
   });

@@ -308,9 +308,8 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
     if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
-    auto device = std::make_unique<Device>();
+    auto device = std::make_unique<Device>(s->host);
     device->state = s;
-    device->host = s->host;
     device->facts = &s->devices[static_cast<size_t>(index)];
     if (SyStatus e = CreateDevice(device.get())) return e;
     if (SyStatus e = LoadPipelineCache(device.get())) return e;
@@ -336,12 +335,7 @@ SyStatus MemoryInfo(void*, uint64_t handle, uint64_t* out_free, uint64_t* out_to
 }  // namespace
 
 Device::~Device() {
-  if (gpu && host->log_level() >= SY_LOG_INFO) {
-    const std::string text = "vulkan: " + facts->name + ": " + std::to_string(compiled.load()) +
-                             " kernels compiled, " + std::to_string(from_cache.load()) +
-                             " taken from the cache";
-    host->log(SY_LOG_INFO, text.c_str());
-  }
+  if (gpu) code.Report(facts->name);
   if (device && vk.vkDeviceWaitIdle) {
     vk.vkDeviceWaitIdle(device);
     SavePipelineCache(this);

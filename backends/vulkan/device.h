@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "api.h"
-#include "gpu.h"
+#include "driver.h"
 
 namespace sy::vulkan {
 
@@ -98,6 +98,7 @@ struct Device {
   VkDevice device = VK_NULL_HANDLE;
   DeviceApi vk;
   SyGpu* gpu = nullptr;
+  gpu::CompiledCode code;
   VkPipelineCache pipeline_cache = VK_NULL_HANDLE;
   std::string cache_key;  // of the pipeline cache
   size_t cached_bytes = 0;
@@ -105,8 +106,8 @@ struct Device {
   std::atomic<uint32_t> next_queue{0};
   uint32_t device_memory_type = 0, host_memory_type = 0;
   std::atomic<int64_t> used_bytes{0};
-  std::atomic<int32_t> compiled{0}, from_cache{0};
 
+  explicit Device(const SyHost* h) : host(h), code(h, "vulkan") {}
   ~Device();
   // Sets the message and turns a result into one of our codes.
   SyStatus Fail(VkResult result, const char* what);
@@ -128,19 +129,13 @@ Batch* Record(Stream* stream, SyStatus* status);
 SyStatus Stage(Stream* stream, Batch* batch, int64_t bytes, int64_t alignment, VkBuffer* out_buffer,
                int64_t* out_offset, char** out_host);
 
-// Runs `body`, which gives a SyStatus; no exception leaves.
 template <class Body>
 SyStatus Guarded(const SyHost* host, Body body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return host->fail(SY_RESOURCE_EXHAUSTED, "vulkan: out of host memory");
-  } catch (const std::exception& e) {
-    return host->fail(SY_INTERNAL, "vulkan: %s", e.what());
-  }
+  return gpu::Guarded(host, "vulkan", body);
 }
 
 // GLSL to SPIR-V by glslang; an empty result and a line in *error where it does not compile.
+std::string CompilerVersion();
 std::vector<uint32_t> CompileGlsl(const char* text, const char* name, std::string* error);
 // Marks float arithmetic as not to be contracted, and asks for the modes that the device offers.
 void FixFloats(const Facts& facts, bool contracts, std::vector<uint32_t>* spirv);

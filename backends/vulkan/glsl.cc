@@ -1,10 +1,16 @@
 // GLSL to SPIR-V by glslang.
 #include <glslang/Include/glslang_c_interface.h>
 #include <glslang/Public/resource_limits_c.h>
+#include <glslang/build_info.h>
 
 #include "device.h"
 
 namespace sy::vulkan {
+
+std::string CompilerVersion() {
+  return "glslang " + std::to_string(GLSLANG_VERSION_MAJOR) + "." +
+         std::to_string(GLSLANG_VERSION_MINOR) + "." + std::to_string(GLSLANG_VERSION_PATCH);
+}
 
 std::vector<uint32_t> CompileGlsl(const char* text, const char* name, std::string* error) {
   static const bool kReady = glslang_initialize_process() != 0;

@@ -23,35 +23,25 @@ struct Kernel {
   }
 };
 
-// SPIR-V is kept with the text that it was made from, as a blob of the host's cache.
+// From the cache, or compiled.
 SyStatus SpirvOf(Device* d, const SyGpuSource& source, std::vector<uint32_t>* words) {
-  const std::string key = std::string("vulkan-spirv-") + source.key;
-  std::string head = std::string(source.text, static_cast<size_t>(source.length)) + '\0';
-  head.resize((head.size() + 3) / 4 * 4);
-  const int64_t bytes = d->host->cache_get(key.c_str(), nullptr, 0);
-  if (bytes > static_cast<int64_t>(head.size())) {
-    std::string blob(static_cast<size_t>(bytes), '\0');
-    if (d->host->cache_get(key.c_str(), blob.data(), bytes) == bytes &&
-        blob.compare(0, head.size(), head) == 0) {
-      words->resize((blob.size() - head.size()) / 4);
-      std::memcpy(words->data(), blob.data() + head.size(), words->size() * 4);
-      ++d->from_cache;
-      return SY_OK;
+  const std::string about = "SPIR-V by " + CompilerVersion();
+  std::string binary;
+  const bool cached = d->code.Get(source, about, &binary);
+  if (!cached) {
+    std::string error;
+    *words = CompileGlsl(source.text, source.signature->name, &error);
+    if (words->empty()) {
+      if (d->host->log_level() >= SY_LOG_DEBUG) d->host->log(SY_LOG_DEBUG, source.text);
+      return d->host->fail(SY_INTERNAL, "vulkan: kernel %s does not compile: %s",
+                           source.signature->name, error.substr(0, error.find('\n')).c_str());
     }
+    binary.assign(reinterpret_cast<const char*>(words->data()), words->size() * 4);
+    d->code.Put(source, about, binary);
   }
-  std::string error;
-  *words = CompileGlsl(source.text, source.signature->name, &error);
-  if (words->empty()) {
-    if (d->host->log_level() >= SY_LOG_DEBUG) d->host->log(SY_LOG_DEBUG, source.text);
-    return d->host->fail(SY_INTERNAL, "vulkan: kernel %s does not compile: %s",
-                         source.signature->name, error.substr(0, error.find('\n')).c_str());
-  }
-  ++d->compiled;
-  if (d->host->cache_dir()) {
-    std::string blob =
-        head + std::string(reinterpret_cast<const char*>(words->data()), words->size() * 4);
-    d->host->cache_put(key.c_str(), blob.data(), static_cast<int64_t>(blob.size()));
-  }
+  words->resize(binary.size() / 4);
+  std::memcpy(words->data(), binary.data(), words->size() * 4);
+  d->code.Count(cached);
   return SY_OK;
 }
 

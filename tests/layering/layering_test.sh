@@ -18,9 +18,9 @@ check() {
 
 check dispatcher 'api/switchyard/sy(_plugin)?\.h|dispatcher/|absl/'
 check backends/common '(switchyard/sy_plugin|[a-z_]+)\.h'
-check backends/cuda 'switchyard/sy_plugin\.h|(api|device|gpu)\.h'
-check backends/opencl 'switchyard/sy_plugin\.h|(api|device|gpu)\.h'
-check backends/vulkan 'switchyard/sy_plugin\.h|(api|device|gpu)\.h'
+check backends/cuda 'switchyard/sy_plugin\.h|(api|device|driver)\.h'
+check backends/opencl 'switchyard/sy_plugin\.h|(api|device|driver)\.h'
+check backends/vulkan 'switchyard/sy_plugin\.h|(api|device|driver)\.h'
 check backends/cpu 'api/switchyard/sy_plugin\.h|backends/(cpu|common)/'
 check api/switchyard '[a-z_]+\.h|\.\./[a-z_/]+\.h|switchyard/[a-z_/]+\.h|nn/|optim/|data/'
 check frontend/formats 'switchyard/|frontend/formats/'

@@ -1,0 +1,82 @@
+// driver.h: what drivers in C++ share beside the C kit: exceptions kept in, compiled code kept on
+// disk, and the count of both for reports.
+#ifndef SY_GPU_DRIVER_H_
+#define SY_GPU_DRIVER_H_
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <new>
+#include <string>
+
+#include "gpu.h"
+
+namespace sy::gpu {
+
+// Runs `body`, which gives a SyStatus; no exception leaves.
+template <class Body>
+SyStatus Guarded(const SyHost* host, const char* plugin, Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return host->fail(SY_RESOURCE_EXHAUSTED, "%s: out of host memory", plugin);
+  } catch (const std::exception& e) {
+    return host->fail(SY_INTERNAL, "%s: %s", plugin, e.what());
+  }
+}
+
+// Compiled code in the host's cache folder. A blob begins with all that it depends on: `about`
+// (device, driver, compiler, options) and the text itself, so that neither a torn file nor two
+// texts with one hash give a wrong kernel. Safe from any thread and against other processes, as the
+// host's cache is.
+class CompiledCode {
+ public:
+  CompiledCode(const SyHost* host, const char* plugin) : host_(host), plugin_(plugin) {}
+
+  bool Get(const SyGpuSource& source, const std::string& about, std::string* out_binary) {
+    const std::string key = Key(source, about), head = Head(source, about);
+    const int64_t bytes = host_->cache_get(key.c_str(), nullptr, 0);
+    if (bytes <= static_cast<int64_t>(head.size())) return false;
+    std::string blob(static_cast<size_t>(bytes), '\0');
+    if (host_->cache_get(key.c_str(), blob.data(), bytes) != bytes ||
+        blob.compare(0, head.size(), head) != 0)
+      return false;
+    *out_binary = blob.substr(head.size());
+    return true;
+  }
+
+  void Put(const SyGpuSource& source, const std::string& about, const std::string& binary) const {
+    if (!host_->cache_dir() || binary.empty()) return;
+    const std::string blob = Head(source, about) + binary;
+    host_->cache_put(Key(source, about).c_str(), blob.data(), static_cast<int64_t>(blob.size()));
+  }
+
+  // A kernel is ready.
+  void Count(bool cached) { ++(cached ? from_cache_ : compiled_); }
+
+  // "opencl: NAME: 3 kernels compiled, 20 taken from the cache", at log level info.
+  void Report(const std::string& device) const {
+    if (host_->log_level() < SY_LOG_INFO) return;
+    const std::string text = std::string(plugin_) + ": " + device + ": " +
+                             std::to_string(compiled_.load()) + " kernels compiled, " +
+                             std::to_string(from_cache_.load()) + " taken from the cache";
+    host_->log(SY_LOG_INFO, text.c_str());
+  }
+
+ private:
+  std::string Key(const SyGpuSource& source, const std::string& about) const {
+    return std::string(plugin_) + "-" + std::to_string(std::hash<std::string>()(about)) + "-" +
+           source.key;
+  }
+  static std::string Head(const SyGpuSource& source, const std::string& about) {
+    return about + "\n" + std::string(source.text, static_cast<size_t>(source.length)) + '\0';
+  }
+
+  const SyHost* host_;
+  const char* plugin_;
+  std::atomic<int32_t> compiled_{0}, from_cache_{0};
+};
+
+}  // namespace sy::gpu
+
+#endif  // SY_GPU_DRIVER_H_
