@@ -13,6 +13,7 @@
 #include "tests/soft_cuda/beside.h"
 #include "tests/soft_cuda/compile.h"
 #include "tests/soft_cuda/image_format.h"
+#include "tests/soft_cuda/nvidia.h"
 #include "tests/soft_cuda/prelude.h"
 #include "tests/soft_cuda/scan.h"
 #include "tests/soft_cuda/soft_cuda.h"
@@ -77,13 +78,15 @@ bool TakesNext(const std::string& option) {
          option == "--include-path" || option == "--gpu-architecture" || option == "-arch";
 }
 
-// Turns NVRTC's options into the host compiler's; false and `log` if one is unknown.
+// Turns NVRTC's options into the host compiler's, and into those for any architecture; false and
+// `log` if one is unknown.
 bool TakeOptions(int count, const char* const* options, std::vector<std::string>* out,
-                 bool* out_cubin, std::string* log) {
+                 std::vector<std::string>* out_any, bool* out_cubin, std::string* log) {
   std::string standard = "-std=c++17";
   *out_cubin = false;
   for (int i = 0; i < count; ++i) {
     std::string option = options[i], value;
+    const int first = i;
     if (TakesNext(option) && i + 1 < count) {
       value = options[++i];
     } else if (option.size() > 2 && (option.rfind("-D", 0) == 0 || option.rfind("-I", 0) == 0)) {
@@ -102,11 +105,13 @@ bool TakeOptions(int count, const char* const* options, std::vector<std::string>
       if (value == "c++20" || value == "c++23") standard = "-std=" + value;
     } else if (option == "--gpu-architecture" || option == "-arch") {
       *out_cubin = value.rfind("sm_", 0) == 0;
+      continue;
     } else if (std::find_if(std::begin(kIgnored), std::end(kIgnored),
                             [&](const char* k) { return option == k; }) == std::end(kIgnored)) {
       *log = "nvrtc: error: unrecognized option " + option + "\n";
       return false;
     }
+    out_any->insert(out_any->end(), options + first, options + i + 1);
   }
   out->push_back(standard);
   return true;
@@ -156,9 +161,11 @@ std::string NameLine(const std::string& name) { return "\n#line 1 \"" + name + "
 
 nvrtcResult CompileProgram(_nvrtcProgram* program, int count, const char* const* options) {
   CompileJob job;
+  NvidiaJob nvidia;
   program->compiled = false;
   program->log.clear();
-  if (!TakeOptions(count, options, &job.options, &program->has_cubin, &program->log))
+  if (!TakeOptions(count, options, &job.options, &nvidia.options, &program->has_cubin,
+                   &program->log))
     return NVRTC_ERROR_INVALID_OPTION;
   const DriverEntries& driver = Driver();
   if (driver.compile_begins && driver.compile_begins()) {
@@ -191,6 +198,11 @@ nvrtcResult CompileProgram(_nvrtcProgram* program, int count, const char* const*
   const CompileResult result = Compile(job);
   program->log += result.log;
   if (!result.ok) return NVRTC_ERROR_COMPILATION;
+  nvidia.text = program->text;
+  nvidia.name = program->name;
+  nvidia.headers = program->headers;
+  nvidia.expressions = program->expressions;
+  if (!PassesNvidia(nvidia, &program->log)) return NVRTC_ERROR_COMPILATION;
   program->image = MakeImage(result.output);
   program->ptx = MakeText(program->image);
   program->compiled = true;

@@ -84,6 +84,29 @@ TEST_F(SoftCuda, RefusesWhatNvrtcRefuses) {
   EXPECT_EQ(CompileText("#include <cstdint>\n").result, NVRTC_ERROR_COMPILATION);
 }
 
+// A text for the host's compiler alone: NVIDIA's, which looks at every text, does not know its
+// word.
+TEST_F(SoftCuda, ShowsEveryTextToNvidiasCompiler) {
+  ASSERT_TRUE(std::getenv("SWITCHYARD_DATA")) << "run by ./dev test, which fetches NVRTC";
+  const Compiled c = CompileText(
+      "extern \"C\" __global__ void k(float* p) { *p = __builtin_ia32_rdpmc(0); }", {"-DX=1"});
+  EXPECT_EQ(c.result, NVRTC_ERROR_COMPILATION);
+  EXPECT_NE(c.log.find("NVIDIA's NVRTC for sm_"), c.log.npos) << c.log;
+  EXPECT_NE(c.log.find("test.cu(1): error"), c.log.npos) << c.log;
+}
+
+TEST(SoftCudaDeathTest, DoesNotGoOnWithoutNvidiasCompiler) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto compile = [] {
+    setenv("SOFT_CUDA_NVRTC", "/no/such/libnvrtc.so", 1);
+    const Compiled c = CompileText(kFill);
+    std::fputs(c.log.c_str(), stderr);
+    std::exit(c.result);
+  };
+  EXPECT_EXIT(compile(), testing::ExitedWithCode(NVRTC_ERROR_COMPILATION),
+              "does not load: /no/such/libnvrtc.so");
+}
+
 TEST_F(SoftCuda, FindsKernelsThatMacrosMake) {
   const CUfunction f = Kernel(R"(
 #define KERNEL(name, T) extern "C" __global__ void name(T* p) { *p = 5; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of packages.txt that are missing, then fetches the data files
 # (fetch_data.py). Quiet and quick when nothing is missing. Called by ./dev; `setup.sh --packages`
-# stops before the data.
+# stops before the data, `setup.sh --tests` fetches what only tests read, too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -45,4 +45,4 @@ install_packages() {
 
 install_packages
 tools/setup/fetch_abseil.sh
-[ "${1:-}" = --packages ] || python3 tools/setup/fetch_data.py
+[ "${1:-}" = --packages ] || python3 tools/setup/fetch_data.py "$@"

@@ -1,0 +1,117 @@
+// The library holds no device code and wants no driver.
+#include "tests/soft_cuda/nvidia.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <iterator>
+
+#include "tests/soft_cuda/abi_libraries.h"
+
+namespace soft {
+namespace {
+
+// From Turing on; NVRTC 13 compiles for nothing older.
+constexpr const char* kArchitectures[] = {"sm_75", "sm_80", "sm_90", "sm_100", "sm_120"};
+
+struct Library {
+  std::string reason;  // why it cannot be used
+  bool wanted = false;
+  decltype(&::nvrtcCreateProgram) create;
+  decltype(&::nvrtcDestroyProgram) destroy;
+  decltype(&::nvrtcCompileProgram) compile;
+  decltype(&::nvrtcAddNameExpression) add_name;
+  decltype(&::nvrtcGetProgramLogSize) log_size;
+  decltype(&::nvrtcGetProgramLog) log;
+};
+
+// What was asked for by name, else the file that ./dev test fetches.
+std::string PathOf() {
+  if (const char* path = std::getenv("SOFT_CUDA_NVRTC"))
+    return path == std::string("off") ? "" : path;
+  const char* data = std::getenv("SWITCHYARD_DATA");
+  return data && *data ? std::string(data) + "/libnvrtc.so.13" : "";
+}
+
+template <class F>
+void Take(void* handle, const char* name, F* out, std::string* reason) {
+  *out = reinterpret_cast<F>(dlsym(handle, name));
+  if (!*out) *reason = std::string("it has no ") + name;
+}
+
+Library Open() {
+  Library l = {};
+  const std::string path = PathOf();
+  l.wanted = !path.empty();
+  if (!l.wanted) return l;
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    l.reason = dlerror();
+    return l;
+  }
+  Take(handle, "nvrtcCreateProgram", &l.create, &l.reason);
+  Take(handle, "nvrtcDestroyProgram", &l.destroy, &l.reason);
+  Take(handle, "nvrtcCompileProgram", &l.compile, &l.reason);
+  Take(handle, "nvrtcAddNameExpression", &l.add_name, &l.reason);
+  Take(handle, "nvrtcGetProgramLogSize", &l.log_size, &l.reason);
+  Take(handle, "nvrtcGetProgramLog", &l.log, &l.reason);
+  return l;
+}
+
+const Library& Nvidia() {
+  static const Library* const library = new Library(Open());
+  return *library;
+}
+
+bool CompileFor(const Library& nvidia, const std::string& architecture, const NvidiaJob& job,
+                std::string* log) {
+  const std::string target = "--gpu-architecture=" + architecture;
+  std::vector<const char*> options = {target.c_str()}, texts, names;
+  for (const std::string& option : job.options) options.push_back(option.c_str());
+  for (const auto& [name, text] : job.headers) {
+    names.push_back(name.c_str());
+    texts.push_back(text.c_str());
+  }
+  nvrtcProgram program = nullptr;
+  nvrtcResult result = nvidia.create(&program, job.text.c_str(), job.name.c_str(),
+                                     static_cast<int>(texts.size()), texts.data(), names.data());
+  if (result != NVRTC_SUCCESS) {
+    *log += "NVRTC: nvrtcCreateProgram: " + std::to_string(result) + "\n";
+    return false;
+  }
+  for (const std::string& expression : job.expressions)
+    nvidia.add_name(program, expression.c_str());
+  result = nvidia.compile(program, static_cast<int>(options.size()), options.data());
+  size_t bytes = 0;
+  if (result != NVRTC_SUCCESS && nvidia.log_size(program, &bytes) == NVRTC_SUCCESS) {
+    std::string text(bytes, '\0');
+    nvidia.log(program, text.data());
+    text.resize(bytes ? bytes - 1 : 0);
+    *log +=
+        "NVIDIA's NVRTC for " + architecture + ": error " + std::to_string(result) + "\n" + text;
+  }
+  nvidia.destroy(&program);
+  return result == NVRTC_SUCCESS;
+}
+
+}  // namespace
+
+bool PassesNvidia(const NvidiaJob& job, std::string* log) {
+  const Library& nvidia = Nvidia();
+  if (!nvidia.wanted) return true;
+  if (!nvidia.reason.empty()) {
+    *log +=
+        "NVIDIA's NVRTC does not load: " + nvidia.reason + "; SOFT_CUDA_NVRTC=off does without\n";
+    return false;
+  }
+  const char* which = std::getenv("SOFT_CUDA_ARCHITECTURES");
+  if (which && which == std::string("all"))
+    return std::all_of(std::begin(kArchitectures), std::end(kArchitectures),
+                       [&](const char* a) { return CompileFor(nvidia, a, job, log); });
+  const size_t turn = std::hash<std::string>()(job.text) % std::size(kArchitectures);
+  return CompileFor(nvidia, kArchitectures[turn], job, log);
+}
+
+}  // namespace soft
