@@ -48,6 +48,7 @@ extern "C" {
 
 typedef struct SyHost SyHost;
 typedef struct SyCall SyCall;
+typedef struct SyKernel SyKernel;
 
 // Reads element `i` of a strided array whose owner stated `element_size`.
 #define SY_AT(type, array, element_size, i) \
@@ -299,9 +300,10 @@ struct SyCall {
   void* plan;              // state that `plan` left for this signature
   SyRange scratch;         // of the size that `plan` asked for
   SyRange status;          // SyStatusWord of the stream, in device memory
+  const SyKernel* kernel;  // the row of the plugin's own table that is called
   SY_TEST_GROW
 };
-SY_CHECK_SIZE(SyCall, 208);
+SY_CHECK_SIZE(SyCall, 216);
 
 // Where a kernel notes a bad index. Only the first is kept: write it when code is 0. Frozen, 32
 // bytes.
@@ -348,14 +350,15 @@ typedef SyStatus(SY_CALL* SyKernelFn)(const SyCall* call);  // [stream], device 
 
 // A kernel. Strided. Among those that match, higher priority wins; then the device's owner; then
 // the plugin's name in byte order.
-typedef struct SyKernel {
+struct SyKernel {
   const char* op;          // name of an op, or of a core kernel: "map" "reduce" "copy" "gather"
                            // "scatter" "matmul" "scan" "sort" "row"
   int32_t rev;             // the op's revision that it implements
   uint32_t dtype;          // SyDtype of the first input (of the output for scatter, and where there
                            // is no input); 0: see dtypes
-  SyKernelFn run;          // queues or runs. SY_UNIMPLEMENTED before anything is queued: the host
-                           // takes the next candidate
+  SyKernelFn run;          // queues or runs. Without a plan, SY_UNIMPLEMENTED before anything is
+                           // queued refuses the call: the host takes the next candidate. Then it
+                           // must refuse all calls of that signature. With a plan, see there
   const char* device;      // device kind; NULL: the plugin's own
   const char* variant;     // name for humans and SY_KERNEL; NULL: the op's
   int32_t priority;        // 0 is normal
@@ -363,13 +366,14 @@ typedef struct SyKernel {
   uint32_t accepts;        // SY_ACCEPTS_*
   int32_t max_rank;        // 0: SY_MAX_RANK
   uint64_t dtypes;         // where dtype is 0: bits of SY_T_*; 0: any that the device computes in
-  // [any], device open. Looks at shapes, strides, dtypes and attributes, never at data; queues
-  // nothing; gives the same answer for the same signature, so the host keeps it. NULL: accepts all,
-  // no scratch.
+  // [any], device open. Looks at the call's signature (shapes, strides, dtypes, attributes, code of
+  // the program), never at data; queues nothing; gives the same answer for the same signature, so
+  // the host keeps it. SY_UNIMPLEMENTED refuses the call; what it takes, `run` may not refuse, so
+  // calls can be sent on without waiting for an answer. NULL: no scratch, and refusals by `run`.
   SyStatus(SY_CALL* plan)(const SyCall* call, SyPlan* out_plan);
-  void(SY_CALL* drop)(void* plan_state);  // [any]
+  void(SY_CALL* drop)(void* state, void* plan_state);  // [any], until the plugin closes
   SY_TEST_GROW
-} SyKernel;
+};
 SY_CHECK_SIZE(SyKernel, 80);
 
 // ------------------------------------------------------------------------------------------------
@@ -420,7 +424,8 @@ SY_CHECK_SIZE(SyKernel, 80);
 #define SY_SCATTER_MAX 4
 
 // Attribute structs of the core kernels grow like any other: SyCall.attrs_size says how much there
-// is.
+// is. All fields are int64_t, now and later. Those of ops may hold lists and texts; op_info of the
+// host's api describes them.
 typedef struct SyReduceAttrs {
   int64_t combiner;  // SY_COMBINE_*
   int64_t axes;      // bit i: axis i is reduced

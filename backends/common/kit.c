@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program.h"
+
 // ---- kernels that were compiled
 
 typedef struct Entry {
@@ -218,6 +220,13 @@ static void widen_for(SyGpuCall* c, const SyView* v) {
   reach(v, &low, &high);
   sy_gpu_widen(c, v->count, high - low);
   sy_gpu_widen(c, (high - low) / bytes, 0);
+}
+
+SyStatus sy_gpu_check_program(const SyCall* call) {
+  if (call->program->instr_count <= SY_GPU_MAX_VALUES) return SY_OK;
+  return sy_gpu_from(call->device)
+      ->host->fail(SY_UNIMPLEMENTED, "a program of %d instructions; at most %d",
+                   (int)call->program->instr_count, SY_GPU_MAX_VALUES);
 }
 
 void sy_gpu_begin(SyGpuCall* c, const SyCall* call) {

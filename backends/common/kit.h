@@ -32,6 +32,9 @@ struct SyGpuCall {
   _Alignas(8) unsigned char params[SY_GPU_MAX_PARAM_BYTES];
 };
 
+// SY_UNIMPLEMENTED for a program that is too long: where a kernel takes or refuses a call.
+SyStatus sy_gpu_check_program(const SyCall* call);
+
 void sy_gpu_begin(SyGpuCall* c, const SyCall* call);
 // Ready for the next launch of the same call.
 void sy_gpu_again(SyGpuCall* c);

@@ -90,11 +90,6 @@ static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   Texts t;
   int32_t i;
   int ok;
-  if (p->instr_count > SY_GPU_MAX_VALUES) {
-    sy_gpu_text_add(reason, "a program of %d instructions; at most %d", (int)p->instr_count,
-                    SY_GPU_MAX_VALUES);
-    return 0;
-  }
   memset(&t, 0, sizeof t);
   walks_of(m, &walks);
   for (i = 0; i < p->output_count; ++i) sy_gpu_program_need(p, p->outputs[i], NULL, need);
@@ -212,6 +207,7 @@ SyStatus SY_CALL sy_gpu_map(const SyCall* call) {
   m.out_count = call->out_count;
   m.in = call->in;
   m.out = call->out;
+  if (sy_gpu_check_program(call)) return SY_UNIMPLEMENTED;
   sy_gpu_begin(&c, call);
   m.form = form_of(&c, &m);
   return run_map(&c, &m, NULL);

@@ -74,11 +74,6 @@ static int make_reduce(const SyGpuCall* c, const void* what, SyGpuText* out, SyG
   Texts t;
   int32_t i;
   int ok;
-  if (p->instr_count > SY_GPU_MAX_VALUES) {
-    sy_gpu_text_add(reason, "a program of %d instructions; at most %d", (int)p->instr_count,
-                    SY_GPU_MAX_VALUES);
-    return 0;
-  }
   memset(&t, 0, sizeof t);
   sy_gpu_program_need(p, p->outputs[0], NULL, need);
   sy_gpu_declare_inputs(r->in, r->in_count, &t.buffers);
@@ -268,7 +263,7 @@ SyStatus SY_CALL sy_gpu_reduce_plan(const SyCall* call, SyPlan* out_plan) {
   r.combiner = attrs->combiner;
   split_axes(&r, call->in_count ? &call->in[0] : &call->out[0], attrs->axes);
   if (chunks_of(r.length) > 1) SY_SET(out_plan, scratch_bytes, 2 * pass_bytes(&r));
-  return SY_OK;
+  return sy_gpu_check_program(call);
 }
 
 // The pass over what `r` left in views[]: [chunks, kept], whose first axis is reduced. The kept

@@ -110,11 +110,6 @@ static int make_row(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuT
   char group[16];
   int32_t i, k;
   int ok = 1;
-  if (p->instr_count > SY_GPU_MAX_VALUES) {
-    sy_gpu_text_add(reason, "a program of %d instructions; at most %d", (int)p->instr_count,
-                    SY_GPU_MAX_VALUES);
-    return 0;
-  }
   sy_gpu_declare_inputs(r->call->in, r->call->in_count, &buffers);
   for (k = 0; k < r->call->out_count; ++k)
     sy_gpu_text_add(&buffers, "%sout %s y%d", k ? ", " : "",
@@ -166,6 +161,7 @@ SyStatus SY_CALL sy_gpu_row(const SyCall* call) {
   SyGpuCall c;
   Row r;
   int32_t k, widths = 0;
+  if (sy_gpu_check_program(call)) return SY_UNIMPLEMENTED;
   r.call = call;
   sy_gpu_begin(&c, call);
   r.group = !c.driver->is_cpu;

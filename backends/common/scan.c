@@ -50,11 +50,6 @@ static int make_scan(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpu
   int32_t i, k;
   int ok;
   (void)c;
-  if (p->instr_count > SY_GPU_MAX_VALUES) {
-    sy_gpu_text_add(reason, "a program of %d instructions; at most %d", (int)p->instr_count,
-                    SY_GPU_MAX_VALUES);
-    return 0;
-  }
   memset(&t, 0, sizeof t);
   sy_gpu_program_need(p, p->outputs[0], NULL, need);
   sy_gpu_declare_inputs(s->call->in, s->call->in_count, &t.buffers);
@@ -166,7 +161,7 @@ SyStatus SY_CALL sy_gpu_scan_plan(const SyCall* call, SyPlan* out_plan) {
   const int64_t length = y->shape[attrs->axis], lines = length ? y->count / length : 0;
   const int64_t chunks = chunks_of(lines, length);
   if (chunks > 1) SY_SET(out_plan, scratch_bytes, lines * chunks * 16);
-  return SY_OK;
+  return sy_gpu_check_program(call);
 }
 
 static SyStatus run_step(SyGpuCall* c, Scan* s, int32_t step, int64_t lines, int64_t chunks,

@@ -45,6 +45,7 @@ struct PluginInstance {
   bool has_device = false, has_streams = false;
   void (*close_fn)(void*) = nullptr;
   std::vector<SyKernel> kernels;
+  std::vector<const SyKernel*> kernel_rows;  // the same in the plugin's own table
   std::vector<OptionValue> options;
   std::vector<SyDevice*> devices;
   std::vector<int32_t> ops;  // ids that it added

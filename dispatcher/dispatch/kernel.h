@@ -35,6 +35,7 @@ struct PlanEntry {
 
 struct Kernel {
   SyKernel fns{};
+  const SyKernel* row = nullptr;  // in the plugin's table
   PluginInstance* plugin = nullptr;
   std::string op, variant;
   int core = -1;                                  // Core, or -1

@@ -267,7 +267,7 @@ absl::StatusOr<const PlanEntry*> PlanFor(Kernel* k, const SyCall& call, const La
   if (code != SY_OK && code != SY_UNIMPLEMENTED)
     return DeviceStatus(l.device, code, absl::StrCat(k->variant, ": plan").c_str());
   if (plan.scratch_bytes < 0 || plan.scratch_bytes > (int64_t{1} << 48)) {
-    if (code == SY_OK && plan.state && k->fns.drop) k->fns.drop(plan.state);
+    if (code == SY_OK && plan.state && k->fns.drop) k->fns.drop(call.state, plan.state);
     return absl::InternalError(absl::StrFormat("%s: %s: plan asks for %d bytes of scratch",
                                                l.device->name, k->variant, plan.scratch_bytes));
   }
@@ -375,6 +375,7 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
   call.status.memory = l.stream->status_memory;
   call.status.offset = l.stream->status_offset;
   call.status.bytes = sizeof(SyStatusWord);
+  call.kernel = k->row;
 #ifdef SY_ABI_TEST_GROW
   call.test_grow[0] = call.test_grow[1] = 0;
 #endif
@@ -412,6 +413,9 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
     status = CallOnStream(k, l, call);
     if (scratch) --l.out_count;
   }
+  if (k->fns.plan && absl::IsUnimplemented(status)) [[unlikely]]
+    return absl::InternalError(
+        absl::StrCat(k->variant, ": run refuses what its plan took: ", status.message()));
   // Where calls are complete when they return, too: a bad index is only noted.
   if (SyncEachCall() && status.ok()) [[unlikely]]
     status = Synchronize(l.stream);

@@ -563,6 +563,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   call.status.memory = stream->status_memory;
   call.status.offset = stream->status_offset;
   call.status.bytes = sizeof(SyStatusWord);
+  call.kernel = k->row;
 #ifdef SY_ABI_TEST_GROW
   call.test_grow[0] = call.test_grow[1] = 0;
 #endif

@@ -233,9 +233,11 @@ absl::Status MakeDevices(World& w, PluginInstance* p,
 }
 
 void MakeKernels(World& w, PluginInstance* p) {
-  for (const SyKernel& k : p->kernels) {
+  for (size_t i = 0; i < p->kernels.size(); ++i) {
+    const SyKernel& k = p->kernels[i];
     auto kernel = std::make_unique<Kernel>();
     kernel->fns = k;
+    kernel->row = p->kernel_rows[i];
     kernel->plugin = p;
     kernel->op = k.op;
     kernel->variant = k.variant ? k.variant : k.op;
@@ -543,7 +545,7 @@ absl::Status ClosePlugin(std::string_view name) {
     if (k->plugin != p) continue;
     std::lock_guard<std::mutex> plans(k->plan_mutex);
     for (auto& [key, entry] : k->plans)
-      if (entry->state && k->fns.drop) k->fns.drop(entry->state);
+      if (entry->state && k->fns.drop) k->fns.drop(p->state, entry->state);
     k->plans.clear();
   }
   for (SyDevice* d : p->devices) {

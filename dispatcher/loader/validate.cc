@@ -133,6 +133,7 @@ absl::Status CheckKernels(const SyPlugin* p, PluginInstance* plugin) {
     if (!k.plan) k.drop = nullptr;
     k.accepts &= SY_ACCEPTS_ALL;
     plugin->kernels.push_back(k);
+    plugin->kernel_rows.push_back(SY_AT(SyKernel, p->kernels, p->kernel_size, i));
   }
   return absl::OkStatus();
 }

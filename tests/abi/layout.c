@@ -322,6 +322,7 @@ int main(void) {
   F(SyCall, plan);
   F(SyCall, scratch);
   F(SyCall, status);
+  F(SyCall, kernel);
   E(SyCall);
   S(SyStatusWord);
   F(SyStatusWord, code);

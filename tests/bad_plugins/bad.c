@@ -148,7 +148,8 @@ static SyStatus relu_f32(const SyCall* c) {
       (const float*)(const void*)((const char*)c->in[0].memory.host.p + c->in[0].offset);
   float* y = (float*)(void*)((char*)c->out[0].memory.host.p + c->out[0].offset);
   if (is("kernel_fails")) return c->host->fail(SY_INTERNAL, "the chip says no");
-  if (is("kernel_unimplemented")) return c->host->fail(SY_UNIMPLEMENTED, "not today");
+  if (is("kernel_unimplemented") || is("plan_takes_run_refuses"))
+    return c->host->fail(SY_UNIMPLEMENTED, "not today");
   for (int64_t i = 0; i < c->out[0].count; ++i) y[i] = x[i] > 0 ? x[i] : 0;
   return SY_OK;
 }

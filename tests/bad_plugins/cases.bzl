@@ -90,6 +90,7 @@ CASES = [
     "plan_refuses",
     "plan_scratch_huge",
     "plan_scratch_negative",
+    "plan_takes_run_refuses",
     "tick_goes_back",
     "tick_jumps",
     "tick_repeats",

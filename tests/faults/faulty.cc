@@ -89,10 +89,6 @@ const SyHost* Pass(const SyHost*) {
   return kToHost<Table> ? real_host : &host.known;
 }
 template <class Table>
-WithHost<SyCall> Pass(const SyCall* c) {
-  return WithHost<SyCall>(c);
-}
-template <class Table>
 WithHost<SyShapeCall> Pass(const SyShapeCall* c) {
   return WithHost<SyShapeCall>(c);
 }
@@ -161,22 +157,28 @@ void Forward(const char* name, Failure failure, std::atomic<int64_t>* live = nul
 
 constexpr size_t kMost = 64;
 std::array<SyKernel, kMost> kernels, front_kernels;
+std::array<const SyKernel*, kMost> rows;  // in the plugin's table
 std::array<SyOpSpec, kMost> ops, front_ops;
 
 template <size_t kIndex>
 struct Numbered {
+  static WithHost<SyCall> ForPlugin(const SyCall* c) {
+    WithHost<SyCall> call(c);
+    call.call.known.kernel = rows[kIndex];
+    return call;
+  }
   static SyStatus Run(const SyCall* c) {
-    return Fires("kernel.run") ? Fail("kernel.run") : kernels[kIndex].run(Pass<SyKernel>(c));
+    return Fires("kernel.run") ? Fail("kernel.run") : kernels[kIndex].run(ForPlugin(c));
   }
   static SyStatus Plan(const SyCall* c, SyPlan* out) {
     if (Fires("kernel.plan")) return Fail("kernel.plan");
-    const SyStatus status = kernels[kIndex].plan(Pass<SyKernel>(c), out);
+    const SyStatus status = kernels[kIndex].plan(ForPlugin(c), out);
     if (status == SY_OK && out->state) ++control->plans;
     return status;
   }
-  static void Drop(void* state) {
+  static void Drop(void* state, void* plan_state) {
     --control->plans;
-    kernels[kIndex].drop(state);
+    kernels[kIndex].drop(state, plan_state);
   }
   static SyStatus Infer(const SyShapeCall* c) {
     return Fires("op.infer") ? Fail("op.infer") : ops[kIndex].infer(Pass<SyOpSpec>(c));
@@ -336,7 +338,8 @@ const SyPlugin* MakePlugin(const SyPlugin* p) {
   front<SyMemoryFns>.free = Free;
 
   for (int32_t i = 0; i < p->kernel_count; ++i)
-    kernels.at(static_cast<size_t>(i)) = *SY_AT(SyKernel, p->kernels, p->kernel_size, i);
+    kernels.at(static_cast<size_t>(i)) =
+        *(rows.at(static_cast<size_t>(i)) = SY_AT(SyKernel, p->kernels, p->kernel_size, i));
   for (int32_t i = 0; i < p->op_count; ++i)
     ops.at(static_cast<size_t>(i)) = *SY_AT(SyOpSpec, p->ops, p->op_size, i);
   [&]<size_t... kIndex>(std::index_sequence<kIndex...>) { (Numbered<kIndex>::Put(), ...); }

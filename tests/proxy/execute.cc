@@ -128,6 +128,7 @@ SyStatus Server::Bind(OwnedCall* own, const SyKernel** out_kernel) {
     return host.fail(SY_INVALID_ARGUMENT, "kernel %u of device %s: there is none", h.kernel,
                      std::to_string(h.device).c_str());
   *out_kernel = &hosted_.kernels()[h.kernel];
+  c.kernel = hosted_.row(h.kernel);
   const std::pair<uint32_t, uint64_t> here(h.kernel, h.device);
   c.host = &host;
   c.state = hosted_.state();

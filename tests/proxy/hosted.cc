@@ -190,10 +190,12 @@ std::string Hosted::Load(const char* path) {
   CopyTable(&device_, plugin_.device);
   CopyTable(&memory_, plugin_.memory);
   for (int i = 0; i < plugin_.kernel_count; ++i) {
+    const SyKernel* row = SY_AT(SyKernel, plugin_.kernels, plugin_.kernel_size, i);
     SyKernel k{};
-    std::memcpy(&k, SY_AT(SyKernel, plugin_.kernels, plugin_.kernel_size, i),
-                std::min<size_t>(sizeof k, plugin_.kernel_size));
-    if (!k.device) kernels_.push_back(k);
+    std::memcpy(&k, row, std::min<size_t>(sizeof k, plugin_.kernel_size));
+    if (k.device) continue;
+    kernels_.push_back(k);
+    rows_.push_back(row);
   }
   return "";
 }

@@ -28,6 +28,8 @@ class Hosted {
   const SyDeviceFns& device() const { return device_; }
   const SyMemoryFns& memory() const { return memory_; }
   const std::vector<SyKernel>& kernels() const { return kernels_; }  // for its own devices
+  // Kernel number `i` of those in the plugin's own table.
+  const SyKernel* row(size_t i) const { return rows_[i]; }
   const SyHost* host() const { return &host_; }
   void* state() const { return state_; }
 
@@ -41,6 +43,7 @@ class Hosted {
   SyDeviceFns device_{};
   SyMemoryFns memory_{};
   std::vector<SyKernel> kernels_;
+  std::vector<const SyKernel*> rows_;
 };
 
 // What the plugin has told this thread through host->fail since the last time.

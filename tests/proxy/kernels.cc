@@ -1,13 +1,11 @@
 // The kernels of the proxy: each call is copied whole into a message and queued, whatever the op.
-// SyCall does not say which kernel is called, so each row has a function of its own.
 //
 // The table is static and sy_plugin_main may start nothing: kernels.inc tells at build time what
 // the hosted plugin has, and a row that the server does not confirm refuses every call.
 #include <algorithm>
+#include <array>
 #include <iterator>
-#include <memory>
 #include <string>
-#include <utility>
 
 #include "tests/proxy/call.h"
 #include "tests/proxy/state.h"
@@ -39,30 +37,31 @@ const AttrLayout& LayoutOf(State* s, size_t row) {
   return *layout;
 }
 
-// What SyPlan.state points to: `drop` is told nothing else.
-struct PlanRef {
-  Connection* connection;
-  uint64_t number;
-};
+// SyPlan.state is the plan's number at the server.
+uint64_t NumberOf(const void* plan) { return reinterpret_cast<uintptr_t>(plan); }
 
-void PutCallOf(State* s, size_t row, const SyCall& c, Writer* w) {
+size_t RowOf(const SyCall& c);
+
+void PutCallOf(State* s, const SyCall& c, Writer* w) {
+  const size_t row = RowOf(c);
   const AttrLayout& layout = LayoutOf(s, row);
   s->connection->NameOp(c.op);
-  const auto* plan = static_cast<const PlanRef*>(c.plan);
   PutCall(w, c, *s->server_kernels[row], c.program ? s->connection->NumberProgram(*c.program) : 0,
-          plan ? plan->number : 0, layout);
+          NumberOf(c.plan), layout);
 }
 
-SyStatus Missing(const SyCall& c, size_t row) {
+bool IsMissing(const State* s, const SyCall& c) { return !s->server_kernels[RowOf(c)]; }
+SyStatus Missing(const SyCall& c) {
   return c.host->fail(SY_UNIMPLEMENTED, "proxy: the server has no kernel %s like this plugin's",
-                      kRows[row].op.data());
+                      c.kernel->op);
 }
 
-// All that `plan` may look at, and nothing that changes from call to call.
-std::string SignatureOf(State* s, size_t row, const SyCall& c) {
+// What a refusal may depend on: all that `plan` may look at, and nothing that changes from call to
+// call.
+std::string SignatureOf(State* s, const SyCall& c) {
   std::string signature;
   Writer w(&signature, kNone);
-  w.Put(row);
+  w.Put(RowOf(c));
   w.Put(c.flags);
   if (c.program) w.Bytes(c.program->hash, sizeof c.program->hash);
   auto put = [&](SyView v) {
@@ -72,7 +71,7 @@ std::string SignatureOf(State* s, size_t row, const SyCall& c) {
   };
   std::for_each_n(c.in, c.in_count, put);
   std::for_each_n(c.out, c.out_count, put);
-  PutAttrs(&w, c.attrs, c.attrs_size, LayoutOf(s, row));
+  PutAttrs(&w, c.attrs, c.attrs_size, LayoutOf(s, RowOf(c)));
   return signature;
 }
 
@@ -80,11 +79,11 @@ SyStatus Refuse(const State* s, const std::string& why) {
   return s->host->fail(SY_UNIMPLEMENTED, "%s", why.c_str());
 }
 
-// A kernel that may leave a call to others decides when it runs. So the first call of each
-// signature waits for the decision; those that follow need no answer. *decided is false for calls
-// that must still be queued.
-SyStatus Decide(State* s, size_t row, const SyCall& c, bool* decided) {
-  const std::string signature = SignatureOf(s, row, c);
+// A kernel without a plan that may leave a call to others decides when it runs. So the first call
+// of each signature waits for the decision; those that follow need no answer. *decided is false for
+// calls that must still be queued.
+SyStatus Decide(State* s, const SyCall& c, bool* decided) {
+  const std::string signature = SignatureOf(s, c);
   *decided = true;
   {
     std::lock_guard<std::mutex> lock(s->mutex);
@@ -98,7 +97,7 @@ SyStatus Decide(State* s, size_t row, const SyCall& c, bool* decided) {
   if (Error e = s->connection->ErrorOf(c.stream)) return Tell(s, e);
   const Answer a = s->connection->AskWithCall(kTry, [&](Writer* w) {
     w->Put(c.stream);
-    PutCallOf(s, row, c, w);
+    PutCallOf(s, c, w);
   });
   if (a.error.code == SY_ABORTED) return Tell(s, s->connection->ErrorOf(c.stream));
   if (a.error && a.error.code != SY_UNIMPLEMENTED) return Tell(s, a.error);
@@ -109,51 +108,45 @@ SyStatus Decide(State* s, size_t row, const SyCall& c, bool* decided) {
   return a.error ? Refuse(s, a.error.text) : SY_OK;
 }
 
-template <size_t kRow>
-SyStatus Run(const SyCall* c) {
-  SY_GUARD(c->host, {
-    State* s = Of(c->state);
-    if (!s->server_kernels[kRow]) return Missing(*c, kRow);
-    if constexpr (!IsRequired(kRows[kRow].op)) {
-      bool decided = false;
-      const SyStatus code = Decide(s, kRow, *c, &decided);
-      if (decided) return code;
-    }
-    return Tell(
-        s, s->connection->Queue(kRun, c->stream, [&](Writer* w) { PutCallOf(s, kRow, *c, w); }));
-  })
-}
+SyStatus Run(const SyCall* c){
+    SY_GUARD(c->host,
+             {
+               State* s = Of(c->state);
+               if (IsMissing(s, *c)) return Missing(*c);
+               if (!c->kernel->plan && !IsRequired(c->kernel->op)) {
+                 bool decided = false;
+                 const SyStatus code = Decide(s, *c, &decided);
+                 if (decided) return code;
+               }
+               return Tell(s, s->connection->Queue(kRun, c->stream,
+                                                   [&](Writer* w) { PutCallOf(s, *c, w); }));
+             })}
 
-template <size_t kRow>
 SyStatus Plan(const SyCall* c, SyPlan* out) {
   SY_GUARD(c->host, {
     State* s = Of(c->state);
-    if (!s->server_kernels[kRow]) return Missing(*c, kRow);
-    const Answer a =
-        s->connection->AskWithCall(kPlan, [&](Writer* w) { PutCallOf(s, kRow, *c, w); });
+    if (IsMissing(s, *c)) return Missing(*c);
+    const Answer a = s->connection->AskWithCall(kPlan, [&](Writer* w) { PutCallOf(s, *c, w); });
     if (a.error) return Tell(s, a.error);
     Reader from(a.payload);
-    auto ref = std::make_unique<PlanRef>(PlanRef{s->connection.get(), from.Get<uint64_t>()});
+    const auto number = from.Get<uint64_t>();
     out->flags = from.Get<uint32_t>() & ~SY_PLAN_CAPTURABLE;
     out->scratch_bytes = from.Get<int64_t>();
-    out->state = ref->number ? ref.release() : nullptr;
+    out->state = reinterpret_cast<void*>(static_cast<uintptr_t>(number));
     return SY_OK;
   })
 }
 
-void Drop(void* plan_state) {
-  const std::unique_ptr<PlanRef> ref(static_cast<PlanRef*>(plan_state));
-  ref->connection->Tell(kDrop, [&](Writer* w) { w->Put(ref->number); });
+void Drop(void* state, void* plan) {
+  Wire(state).Tell(kDrop, [&](Writer* w) { w->Put(NumberOf(plan)); });
 }
 
-template <size_t kRow>
-constexpr SyKernel ForwardingKernel() {
-  const KernelRow& r = kRows[kRow];
+constexpr SyKernel Forwarding(const KernelRow& r) {
   SyKernel k{};
   k.op = r.op.data();  // literals, ended with 0
   k.rev = r.rev;
   k.dtype = r.dtype;
-  k.run = Run<kRow>;
+  k.run = Run;
   k.variant = r.variant.empty() ? nullptr : r.variant.data();
   k.priority = r.priority;
   k.flags = r.flags;
@@ -161,23 +154,23 @@ constexpr SyKernel ForwardingKernel() {
   k.max_rank = r.max_rank;
   k.dtypes = r.dtypes;
   if (r.has_plan) {
-    k.plan = Plan<kRow>;
+    k.plan = Plan;
     k.drop = Drop;
   }
   return k;
 }
 
-struct KernelTable {
-  SyKernel rows[kRowCount];
-};
-constexpr KernelTable kKernels = []<size_t... kRow>(std::index_sequence<kRow...>) {
-  return KernelTable{{ForwardingKernel<kRow>()...}};
-}
-(std::make_index_sequence<kRowCount>());
+constexpr auto kKernels = [] {
+  std::array<SyKernel, kRowCount> table{};
+  for (size_t i = 0; i < kRowCount; ++i) table[i] = Forwarding(kRows[i]);
+  return table;
+}();
+
+size_t RowOf(const SyCall& c) { return static_cast<size_t>(c.kernel - kKernels.data()); }
 
 }  // namespace
 
 std::span<const KernelRow> KernelRows() { return kRows; }
-std::span<const SyKernel> Kernels() { return kKernels.rows; }
+std::span<const SyKernel> Kernels() { return kKernels; }
 
 }  // namespace proxy

@@ -301,7 +301,7 @@ void Server::DropPlan(uint64_t number) {
   auto it = plans_.find(number);
   if (it == plans_.end()) return;
   const SyKernel& kernel = hosted_.kernels()[it->second.kernel];
-  if (kernel.drop) kernel.drop(it->second.state);
+  if (kernel.drop) kernel.drop(hosted_.state(), it->second.state);
   plans_.erase(it);
 }
 
