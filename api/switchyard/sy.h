@@ -497,10 +497,11 @@ SY_API SyStatus sy_fail(SyStatus code, const char* text);
 SY_API const char* sy_status_name(SyStatus status);
 
 // Sets an option of the runtime ("threads", "fallback", "log", "sync", "check", "plugin_path",
-// "plugins", "cache_dir", "anomaly") or of a plugin ("cuda.allow_tf32"). Plugin options and
+// "plugins", "cache_dir", "anomaly", "pool") or of a plugin ("cuda.allow_tf32"). Plugin options and
 // "threads", "plugin_path", "plugins" must be set before first use of a device:
 // SY_FAILED_PRECONDITION after it. An unknown name is SY_NOT_FOUND and names the nearest. The
-// environment's SY_THREADS ... give defaults.
+// environment's SY_THREADS ... give defaults. "pool" off, for devices opened later: each tensor's
+// memory is an allocation of its own, for tools that look at accesses.
 SY_API SyStatus sy_option_set(const char* name, const char* value);
 
 // Value of an option as text; NULL if there is no such option. Valid until it is set again.

@@ -167,8 +167,8 @@ TextOptions& Texts() {
   return *texts;
 }
 
-constexpr const char* kOptionNames[] = {"threads",     "fallback", "log",       "sync",   "check",
-                                        "plugin_path", "plugins",  "cache_dir", "anomaly"};
+constexpr const char* kOptionNames[] = {"threads",     "fallback", "log",       "sync",    "check",
+                                        "plugin_path", "plugins",  "cache_dir", "anomaly", "pool"};
 
 }  // namespace
 
@@ -182,6 +182,7 @@ Options& GetOptions() {
     o->sync_each_call = flag("SY_SYNC");
     o->anomaly = flag("SY_ANOMALY");
     o->check = flag("SY_CHECK");
+    o->pool = Environment("SY_POOL").empty() || flag("SY_POOL");
     auto fallback = ParseFallback(Environment("SY_FALLBACK"));
     if (fallback.ok())
       o->fallback = *fallback;
@@ -199,10 +200,14 @@ absl::Status SetOption(std::string_view name, std::string_view value) {
     Texts().values[std::string(name)] = std::string(value);
     return absl::OkStatus();
   };
-  if (name == "sync" || name == "anomaly" || name == "check") {
+  for (const auto& [flag, place] : {std::pair("sync", &o.sync_each_call),
+                                    {"anomaly", &o.anomaly},
+                                    {"check", &o.check},
+                                    {"pool", &o.pool}}) {
+    if (name != flag) continue;
     auto on = ParseBool(name, value);
     if (!on.ok()) return on.status();
-    (name == "sync" ? o.sync_each_call : name == "anomaly" ? o.anomaly : o.check) = *on;
+    *place = *on;
     return keep();
   }
   if (name == "fallback") {

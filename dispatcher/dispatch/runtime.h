@@ -71,6 +71,7 @@ struct Options {
   std::atomic<int> fallback{1};  // 0: error, 1: on and warn, 2: on, quiet
   std::atomic<bool> anomaly{false};
   std::atomic<bool> check{false};
+  std::atomic<bool> pool{true};
 };
 Options& GetOptions();
 inline bool SyncEachCall() { return GetOptions().sync_each_call.load(std::memory_order_relaxed); }

@@ -36,6 +36,11 @@ void Pool::ReturnCached(ThreadBlock* thread) {
   }
 }
 
+void Pool::Init(SyDevice* device) {
+  device_ = device;
+  pooled_ = GetOptions().pool;
+}
+
 int64_t Pool::Rounded(int64_t bytes) const {
   const int64_t wanted = std::max<int64_t>(bytes, 1);
   const int64_t unit =
@@ -48,7 +53,22 @@ void Pool::Count(int64_t bytes) {
   if (now > peak_.load(std::memory_order_relaxed)) peak_.store(now, std::memory_order_relaxed);
 }
 
+absl::Status Pool::TakeUnpooled(int64_t bytes, Block** out_block) {
+  Trim();
+  std::lock_guard<std::mutex> lock(mutex_);
+  return NewSegment(std::max<int64_t>(bytes, 1), true, out_block);
+}
+
 absl::Status Pool::Take(int64_t bytes, Block** out_block) {
+  if (!pooled_) [[unlikely]] {
+    absl::Status status = TakeUnpooled(bytes, out_block);
+    if (absl::IsResourceExhausted(status)) {
+      WaitForFree();
+      status = TakeUnpooled(bytes, out_block);
+    }
+    if (status.ok()) Count((*out_block)->bytes);
+    return status;
+  }
   const int64_t size = Rounded(bytes);
   if (size <= kSmall) {
     if (ThreadBlock::PoolCache* mine = Cache()) {
@@ -119,7 +139,7 @@ absl::Status Pool::TakeLocked(int64_t size, bool frugal, Block** out_block) {
 }
 
 absl::Status Pool::NewSegment(int64_t size, bool frugal, Block** out_block) {
-  const bool small = size < kLarge;
+  const bool small = size < kLarge && pooled_;
   int64_t bytes = small && !frugal ? kSegment : size;
   const uint64_t limit = device_->info.max_alloc_bytes;
   if (limit && static_cast<uint64_t>(bytes) > limit) bytes = size;
@@ -158,7 +178,7 @@ absl::Status Pool::NewSegment(int64_t size, bool frugal, Block** out_block) {
 void Pool::Give(Block* block) {
   live_.fetch_sub(block->bytes, std::memory_order_relaxed);
   const int64_t size = block->bytes;
-  if (size <= kSmall) {
+  if (IsSmall(*block)) {
     ThreadBlock::PoolCache* mine = Cache();
     if (mine && mine->count[size / 64] < kKeep) {
       block->next_free = mine->top[size / 64];
@@ -168,13 +188,15 @@ void Pool::Give(Block* block) {
     }
   }
   GiveShared(block);
+  if (!pooled_) [[unlikely]]
+    Trim();
 }
 
 void Pool::GiveShared(Block* block) {
   const int64_t size = block->bytes;
   std::lock_guard<std::mutex> lock(mutex_);
   block->free = true;
-  if (size <= kSmall) {  // kept whole: the same sizes come again
+  if (IsSmall(*block)) {  // kept whole: the same sizes come again
     block->kept = true;
     block->next_free = small_[size / 64];
     small_[size / 64] = block;

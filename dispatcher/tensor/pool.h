@@ -1,6 +1,10 @@
 // The caching allocator of one device. Freed blocks stay mapped and are used again; a block carries
 // the record of who used it last, so that a new owner on another stream is ordered behind the old
 // one by the same rule that orders tensors. Thread-safe.
+//
+// With the option `pool` off every block is an allocation of the plugin's, of just the size that
+// was asked for, and is freed when work on it has finished: for tools that look at accesses to
+// memory.
 #ifndef DISPATCHER_TENSOR_POOL_H_
 #define DISPATCHER_TENSOR_POOL_H_
 
@@ -56,7 +60,7 @@ struct Segment {
 
 class Pool {
  public:
-  void Init(SyDevice* device) { device_ = device; }
+  void Init(SyDevice* device);
 
   // bytes >= 0. The block's uses are those of its former owners.
   absl::Status Take(int64_t bytes, Block** out_block);
@@ -95,10 +99,15 @@ class Pool {
   // frugal: no more than is wanted.
   absl::Status NewSegment(int64_t bytes, bool frugal, Block** out_block);
   absl::Status TakeLocked(int64_t bytes, bool frugal, Block** out_block);
+  absl::Status TakeUnpooled(int64_t bytes, Block** out_block);
   void WaitForFree();  // the caller holds no stream
   void Count(int64_t bytes);
 
+  // Which blocks come again in the lists of their class.
+  bool IsSmall(const Block& block) const { return block.bytes <= kSmall && pooled_; }
+
   SyDevice* device_ = nullptr;
+  bool pooled_ = true;
   mutable std::mutex mutex_;
   Block* small_[kSmallClasses] = {};  // free blocks by class
   std::set<Block*, BySize>

@@ -5,7 +5,7 @@
 # and an out-of-range kernel are seen is tested in tests/soft_cuda/check_test.cc.
 set -euo pipefail
 core_ops=$1 sy=$2
-export SY_CACHE_DIR=off
+export SY_CACHE_DIR=off SY_POOL=off   # an allocation for each tensor
 run() {  # VARIABLE...
   env "$@" "$core_ops" cuda:0 > "$TEST_TMPDIR/out" 2> "$TEST_TMPDIR/err" || {
     cat "$TEST_TMPDIR"/{out,err}

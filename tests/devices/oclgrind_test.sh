@@ -1,23 +1,32 @@
 #!/usr/bin/env bash
-# oclgrind_test.sh CORE_OPS: every core kernel on Oclgrind, a device that looks at every access:
-# races in a group and between groups, accesses outside buffers, wrong calls of the API. It takes
-# over by a library in the place of the loader, hence the option. Its --uninitialized is of no use
-# here: it tells of values that the host has written; soft CUDA's SOFT_CUDA_CHECK=2 does that work.
+# oclgrind_test.sh CORE_OPS SY: every kernel on Oclgrind, a device that looks at every access:
+# races in a group and between groups, accesses outside buffers, reads of what was never written,
+# wrong calls of the API. It takes over by a library in the place of the loader, hence the option.
+# Without the pool each tensor is a buffer: else accesses outside of tensors would not be seen.
 set -euo pipefail
-export SY_OPENCL_LOADER=liboclgrind-rt.so SY_CACHE_DIR=off
+core_ops=$1 sy=$2
+export SY_OPENCL_LOADER=$TEST_TMPDIR/keeping.so SY_CACHE_DIR=off SY_POOL=off
 command -v oclgrind > /dev/null || { echo "no oclgrind; ./dev setup installs it"; exit 1; }
 
-# That it sees: a kernel with a race and a write behind its buffer.
+# What Oclgrind knows of a buffer (Uninitialized.cpp, ShadowMemory) outlives it and is then taken for
+# that of the next one with its number, be it larger. So no buffer is given back.
+echo 'int clReleaseMemObject(void* memory) { return (void)memory, 0; }' |
+  cc -x c -shared -fPIC - -o "$SY_OPENCL_LOADER" -Wl,--no-as-needed -L/usr/lib/oclgrind \
+    -l:liboclgrind-rt.so
+
+# That it sees: a kernel with a race, a write behind its buffer and a read of what is not there yet.
 cat > "$TEST_TMPDIR/racy.cl" << 'EOF'
-kernel void racy(global int* y) {
+kernel void racy(global int* y, global int* z) {
   y[0] = get_global_id(0);
   y[5] = 1;
+  y[1] = z[0];
 }
 EOF
-printf '%s\n' racy.cl racy '8 1 1' '4 1 1' '<size=16 fill=0>' > "$TEST_TMPDIR/racy.sim"
-(cd "$TEST_TMPDIR" && oclgrind-kernel --data-races --max-errors 100 racy.sim || true) \
+printf '%s\n' racy.cl racy '8 1 1' '4 1 1' '<size=16 fill=0>' '<size=16 noinit>' \
+  > "$TEST_TMPDIR/racy.sim"
+(cd "$TEST_TMPDIR" && oclgrind-kernel --data-races --uninitialized --max-errors 100 racy.sim || true) \
   > "$TEST_TMPDIR/racy" 2>&1
-for want in "Invalid write of size 4" "data race"; do
+for want in "Invalid write of size 4" "data race" "Uninitialized value"; do
   grep -q "$want" "$TEST_TMPDIR/racy" || {
     echo "oclgrind does not see: $want"
     head -40 "$TEST_TMPDIR/racy"
@@ -25,12 +34,20 @@ for want in "Invalid write of size 4" "data race"; do
   }
 done
 
-status=0
-oclgrind --data-races --check-api --max-errors 20 --log "$TEST_TMPDIR/log" "$1" opencl:0 \
-  2> "$TEST_TMPDIR/err" || status=1
-grep -v '^$' "$TEST_TMPDIR/err" | head -40 || true
-if [ -s "$TEST_TMPDIR/log" ]; then
-  status=1
-  head -60 "$TEST_TMPDIR/log"
-fi
-exit $status
+# Unoptimised: --uninitialized does not know the instruction `freeze`, and leaves the kernel.
+checked() {  # COMMAND...: its output, or what went wrong
+  oclgrind --data-races --uninitialized --check-api --build-options -cl-opt-disable --max-errors 20 \
+    --log "$TEST_TMPDIR/log" "$@" > "$TEST_TMPDIR/out" 2>&1 && [ ! -s "$TEST_TMPDIR/log" ] || {
+    head -40 "$TEST_TMPDIR/out" >&2
+    head -60 "$TEST_TMPDIR/log" >&2
+    exit 1
+  }
+  tail -1 "$TEST_TMPDIR/out"
+}
+checked "$core_ops" opencl:0
+# Ops whose kernels core_ops does not call, or which share memory within a group.
+for op in argmax cumprod softmax layer_norm conv2d conv2d_grad_input conv2d_grad_weight \
+  max_pool2d max_pool2d_grad avg_pool2d avg_pool2d_grad; do
+  line=$(checked "$sy" optest --device opencl:0 --dtype f32 --op $op)
+  echo "$op: $line"
+done
