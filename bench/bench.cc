@@ -20,6 +20,7 @@
 
 #include "bench/cases.h"
 #include "bench/process.h"
+#include "bench/worker.h"
 
 namespace bench {
 namespace {
@@ -84,6 +85,8 @@ class Measurer {
   fs::path WorkerPath(Program program) const {
     return program == Program::kOurs        ? bin_ / "bench/ours"
            : program == Program::kYardstick ? bin_ / "bench/yardstick"
+           : program == Program::kOpenCl    ? bin_ / "bench/opencl"
+           : program == Program::kVulkan    ? bin_ / "bench/vulkan"
                                             : peers_ / "bench_torch";
   }
 
@@ -94,11 +97,16 @@ class Measurer {
       worker = std::make_unique<Process>(
           std::vector<std::string>{WorkerPath(side.program)},
           std::vector<std::string>{"SY_THREADS=" + threads, "OPENBLAS_NUM_THREADS=" + threads,
-                                   "OMP_NUM_THREADS=" + threads});
+                                   "OMP_NUM_THREADS=" + threads,
+                                   // of the devices that are processors: PoCL, llvmpipe
+                                   "POCL_MAX_PTHREAD_COUNT=" + threads,
+                                   "LP_NUM_THREADS=" + threads});
     }
     // Idle threads of the side before spin for a while.
     if (side.threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(120));
     const std::string answer = worker->Ask(side.what);
+    if (constexpr std::string_view kAbsent = "absent: "; answer.starts_with(kAbsent))
+      throw Absent(answer.substr(kAbsent.size()));
     char* end = nullptr;
     const double seconds = std::strtod(answer.c_str(), &end);
     if (end == answer.c_str())
@@ -111,35 +119,47 @@ class Measurer {
 };
 
 struct Row {
-  double ours = 0;             // in the case's unit
-  std::optional<double> peer;  // none where the peer is not installed
+  std::optional<double> ours;  // in the case's unit; none where its device is not there
+  std::optional<double> peer;  // none where the peer is not there
   std::optional<double> ratio;
+  std::string why;  // which device or library is not there
 };
 
 // A side's figure in the case's unit, from seconds or bytes.
 double InUnit(const std::string& unit, const Side& side, double value) {
   if (unit == "GB/s" || unit == "GFLOP/s") return side.work / value / 1e9;
   if (unit == "MB") return value / 1e6;
-  return value * (unit == "ns" ? 1e9 : unit == "us" ? 1e6 : 1e3);
+  return value / side.ops * (unit == "ns" ? 1e9 : unit == "us" ? 1e6 : 1e3);
 }
 
 bool IsRate(const Case& c) { return std::strchr(c.unit, '/') != nullptr; }
 
 Row Measure(Measurer& measurer, const Case& c, int rounds, const std::string& progress) {
-  double ours = std::numeric_limits<double>::infinity(), peer = ours;
-  const bool both = measurer.Has(c.peer);
+  std::optional<double> ours, peer;  // the best turns
+  Row row;
+  const auto turn = [&](const Side& side, std::optional<double>& best) {
+    try {
+      const double value = measurer.Turn(side);
+      best = std::min(best.value_or(value), value);
+      return true;
+    } catch (const Absent& e) {
+      row.why = e.what();
+      return false;
+    }
+  };
+  bool both = measurer.Has(c.peer);
   for (int round = 1; round <= rounds; ++round) {
     if (!progress.empty())
       std::fprintf(stderr, "\r\033[K%s %s, round %d of %d", progress.c_str(), c.name, round,
                    rounds);
-    ours = std::min(ours, measurer.Turn(c.ours));
-    if (both) peer = std::min(peer, measurer.Turn(c.peer));
+    if (!turn(c.ours, ours)) break;
+    if (both) both = turn(c.peer, peer);
   }
   if (!progress.empty()) std::fprintf(stderr, "\r\033[K");
-  Row row{.ours = InUnit(c.unit, c.ours, ours)};
-  if (both) {
-    row.peer = InUnit(c.unit, c.peer, peer);
-    row.ratio = IsRate(c) ? *row.peer / row.ours : row.ours / *row.peer;
+  if (ours) row.ours = InUnit(c.unit, c.ours, *ours);
+  if (peer) {
+    row.peer = InUnit(c.unit, c.peer, *peer);
+    row.ratio = IsRate(c) ? *row.peer / *row.ours : *row.ours / *row.peer;
   }
   return row;
 }
@@ -152,6 +172,10 @@ std::string PeerName(const Case& c) {
       return std::strncmp(c.peer.what, "triad", 5) ? "OpenBLAS" : "C triad";
     case Program::kOurs:
       return "ours, 1 thread";
+    case Program::kOpenCl:
+      return std::strstr(c.peer.what, "clblast") ? "CLBlast" : "bare OpenCL";
+    case Program::kVulkan:
+      return "bare Vulkan";
     default:
       return "libtorch";
   }
@@ -168,12 +192,14 @@ constexpr char kLine[] = "%-29s %9s %9s %-8s %-15s %7s %7s  %s\n";
 
 void Print(const Case& c, const Row& row) {
   const bool judged = row.ratio && c.goal > 0;
+  const std::string remark = !row.ours              ? "skipped: " + row.why
+                             : !row.why.empty()     ? "no peer: " + row.why
+                             : !judged              ? ""
+                             : *row.ratio <= c.goal ? "met"
+                                                    : "missed";
   std::printf(kLine, c.name, Number(row.ours, "%.4g").c_str(), Number(row.peer, "%.4g").c_str(),
               c.unit, PeerName(c).c_str(), Number(row.ratio, "%.3f").c_str(),
-              c.goal > 0 ? Number(c.goal, "%.3f").c_str() : "",
-              !judged                ? ""
-              : *row.ratio <= c.goal ? "met"
-                                     : "missed");
+              c.goal > 0 ? Number(c.goal, "%.3f").c_str() : "", remark.c_str());
   std::fflush(stdout);
 }
 
@@ -182,7 +208,7 @@ nlohmann::json Json(const Case& c, const Row& row) {
     return value ? nlohmann::json(*value) : nlohmann::json(nullptr);
   };
   nlohmann::json j = {{"case", c.name},
-                      {"ours", row.ours},
+                      {"ours", optional(row.ours)},
                       {"peer", optional(row.peer)},
                       {"unit", c.unit},
                       {"ratio", optional(row.ratio)}};

@@ -1,5 +1,7 @@
 #include "bench/cases.h"
 
+#include "bench/worker.h"
+
 namespace bench {
 namespace {
 
@@ -23,6 +25,26 @@ constexpr Case Triad(const char* name, const char* ours, double operands) {
 constexpr Case Gemm(const char* name, double m, double k, double n, double goal = 0) {
   const double work = 2 * m * k * n;
   return {name, "GFLOP/s", {Program::kOurs, name, work}, {Program::kYardstick, name, work}, goal};
+}
+
+// Cases of the backends for GPUs, with the same name on both sides.
+constexpr Case GpuGemm(Program peer, const char* name, double n) {
+  const double work = 2 * n * n * n;
+  return {name, "GFLOP/s", {Program::kOurs, name, work}, {peer, name, work}, 1};
+}
+
+constexpr Case ClBlastGemm(const char* name, const char* ours, double n) {
+  const double work = 2 * n * n * n;
+  return {name, "GFLOP/s", {Program::kOurs, ours, work}, {Program::kOpenCl, name, work}, 0.2};
+}
+
+constexpr Case GpuAdd(Program peer, const char* name) {
+  return {name, "GB/s", {Program::kOurs, name, 3 * kOperand}, {peer, name, 3 * kOperand}, 1.25};
+}
+
+constexpr Case Queued(Program peer, const char* name, double goal) {
+  return {
+      name, "us", {Program::kOurs, name, 1, 1, kQueuedOps}, {peer, name, 1, 1, kQueuedOps}, goal};
 }
 
 constexpr double kGemm1024 = 2.0 * 1024 * 1024 * 1024;
@@ -53,6 +75,19 @@ constexpr Case kCases[] = {
      {Program::kOurs, "gemm/f32/1024", kGemm1024, 2},
      {Program::kOurs, "gemm/f32/1024", kGemm1024, 1},
      1 / 1.7},
+    GpuGemm(Program::kOpenCl, "opencl/gemm/f32/256", 256),
+    GpuGemm(Program::kOpenCl, "opencl/gemm/f32/512", 512),
+    GpuGemm(Program::kOpenCl, "opencl/gemm/f32/1024", 1024),
+    ClBlastGemm("opencl/gemm_clblast/f32/256", "opencl/gemm/f32/256", 256),
+    ClBlastGemm("opencl/gemm_clblast/f32/512", "opencl/gemm/f32/512", 512),
+    ClBlastGemm("opencl/gemm_clblast/f32/1024", "opencl/gemm/f32/1024", 1024),
+    GpuAdd(Program::kOpenCl, "opencl/map/add/10000000"),
+    Queued(Program::kOpenCl, "opencl/op/queued", 1.5),
+    GpuGemm(Program::kVulkan, "vulkan/gemm/f32/256", 256),
+    GpuGemm(Program::kVulkan, "vulkan/gemm/f32/512", 512),
+    GpuGemm(Program::kVulkan, "vulkan/gemm/f32/1024", 1024),
+    GpuAdd(Program::kVulkan, "vulkan/map/add/10000000"),
+    Queued(Program::kVulkan, "vulkan/op/queued", 1.4),
     {"start/size", "MB", {Program::kSize, "switchyard"}, {Program::kLimit, "", 3 * kMegabyte}, 1},
     {"start/time", "ms", {Program::kStart, "switchyard"}, {Program::kLimit, "", 10e-3}, 1},
     {"start/resident",

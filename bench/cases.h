@@ -10,6 +10,8 @@ enum class Program {
   kOurs,       // ours.cc
   kYardstick,  // peers/yardstick.cc: C and OpenBLAS
   kTorch,      // peers/torch.cc, with --peers
+  kOpenCl,     // peers/opencl.cc: the bare API, and CLBlast
+  kVulkan,     // peers/vulkan.cc: the bare API
   kSize,       // of a stripped library
   kStart,      // start.c: seconds until a library is ready
   kResident,   // start.c: bytes resident by then
@@ -21,6 +23,7 @@ struct Side {
   const char* what = "";  // the worker's case, or the library: "switchyard", "torch"
   double work = 1;  // in a call: bytes or operations for a unit "... per second", or the limit
   int threads = 1;
+  int ops = 1;  // in a call, where the time of one is wanted
 };
 
 struct Case {

@@ -1,5 +1,5 @@
 // Our side: each case through the C++ front end, as a program would write it. bench/peers/torch.cc
-// has the same cases for torch.
+// has the same cases for torch, opencl.cc and vulkan.cc beside it those of the devices.
 #include "bench/worker.h"
 #include "switchyard/switchyard.h"
 
@@ -13,6 +13,10 @@ constexpr int64_t kSmall = 64, kLarge = 10'000'000;
 
 Tensor Random(const sy::Ints& shape, bool requires_grad = false) {
   return sy::randn(shape, {.requires_grad = requires_grad});
+}
+
+Tensor Random(const sy::Ints& shape, const sy::Device& device) {
+  return sy::randn(shape, {.device = device});
 }
 
 Tensor Labels(int64_t count) {
@@ -32,6 +36,54 @@ Repeat WithoutGrad(Call call) {
 Repeat Matmul(int64_t m, int64_t k, int64_t n) {
   const Tensor a = Random({m, k}), b = Random({k, n});
   return WithoutGrad([=] { matmul(a, b); });
+}
+
+// A case on a device that may not be there.
+template <class Make>
+std::function<Repeat()> On(const char* name, Make make) {
+  return [=] {
+    try {
+      return make(sy::Device(name));
+    } catch (const sy::Error& e) {
+      if (e.code() == SY_NOT_FOUND) throw Absent(e.what());
+      throw;
+    }
+  };
+}
+
+// The calls of a block are queued, and done when it ends.
+template <class Call>
+Repeat Queued(const sy::Device& device, Call call) {
+  return [device, repeat = WithoutGrad(call)](int count) {
+    repeat(count);
+    sy::synchronize(device);
+  };
+}
+
+std::function<Repeat()> MatmulOn(const char* name, int64_t n) {
+  return On(name, [=](const sy::Device& device) {
+    const Tensor a = Random({n, n}, device), b = Random({n, n}, device);
+    return Queued(device, [=] { matmul(a, b); });
+  });
+}
+
+std::function<Repeat()> AddOn(const char* name) {
+  return On(name, [](const sy::Device& device) {
+    const Tensor x = Random({kLarge}, device), y = Random({kLarge}, device);
+    return Queued(device, [=] { x + y; });
+  });
+}
+
+// Each op wants the result of the one before.
+std::function<Repeat()> QueuedOpsOn(const char* name) {
+  return On(name, [](const sy::Device& device) {
+    const Tensor a = Random({kSmall}, device), b = Random({kSmall}, device);
+    return WithoutGrad([=] {
+      Tensor c = a;
+      for (int i = 0; i < kQueuedOps; ++i) c = c + b;
+      sy::synchronize(device);
+    });
+  });
 }
 
 Repeat Chain() {
@@ -109,6 +161,16 @@ const Cases kCases = {
     {"gemm/f32/64x512x10", [] { return Matmul(64, 512, 10); }},
     {"gemm/f32/64x784x512", [] { return Matmul(64, 784, 512); }},
     {"gemm/f32/1024", [] { return Matmul(1024, 1024, 1024); }},
+    {"opencl/gemm/f32/256", MatmulOn("opencl", 256)},
+    {"opencl/gemm/f32/512", MatmulOn("opencl", 512)},
+    {"opencl/gemm/f32/1024", MatmulOn("opencl", 1024)},
+    {"opencl/map/add/10000000", AddOn("opencl")},
+    {"opencl/op/queued", QueuedOpsOn("opencl")},
+    {"vulkan/gemm/f32/256", MatmulOn("vulkan", 256)},
+    {"vulkan/gemm/f32/512", MatmulOn("vulkan", 512)},
+    {"vulkan/gemm/f32/1024", MatmulOn("vulkan", 1024)},
+    {"vulkan/map/add/10000000", AddOn("vulkan")},
+    {"vulkan/op/queued", QueuedOpsOn("vulkan")},
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 // A worker: one side of a comparison, a program that times a case for one turn whenever it is
 // asked. It reads names of cases from standard input, one a line, and answers each with seconds per
-// call, or with "error: ..."; to "version" it answers what it measures. The driver (bench.cc) lets
-// two workers take turns. Needs the standard library only: peers are built with it outside of
-// Bazel.
+// call, with "absent: ..." where the machine lacks what the case wants, or with "error: ..."; to
+// "version" it answers what it measures. The driver (bench.cc) lets two workers take turns. Needs
+// the standard library only: peers are built with it outside of Bazel.
 #ifndef BENCH_WORKER_H_
 #define BENCH_WORKER_H_
 
@@ -13,9 +13,18 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <stdexcept>
 #include <string>
 
 namespace bench {
+
+// Ops in a call of the cases .../op/queued.
+inline constexpr int kQueuedOps = 256;
+
+// A device or a library that a case wants is not there.
+struct Absent : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 inline double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -64,11 +73,14 @@ inline int Serve(const std::string& version, const Cases& cases) {
     } else {
       try {
         if (made != name) {
+          made.clear();
           repeat = nullptr;
           repeat = it->second();
           made = name;
         }
         std::printf("%.9g\n", Turn(repeat));
+      } catch (const Absent& e) {
+        std::printf("absent: %s\n", e.what());
       } catch (const std::exception& e) {
         std::printf("error: %s\n", e.what());
       }
