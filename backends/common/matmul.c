@@ -295,7 +295,7 @@ static int plan_tile(const SyGpuDriver* driver, const Product* p, TilePlan* t) {
     t->packs_b = p->b->strides[r + 1] != 1 || !by_fours(p->b, p->b->strides[r], p->b_batch);
   } else {
     // Panels keep a processor's caches from missing where lines of b are long.
-    t->packs_b = p->b->strides[r + 1] != 1 || (t->m >= 64 && p->k * p->n > 128 * 1024);
+    t->packs_b = p->b->strides[r + 1] != 1 || (t->m >= 64 && p->k * p->n > 512 * 512);
   }
   a_copies = p->a_batch ? p->batches : 1;
   b_copies = p->b_batch ? p->batches : 1;
