@@ -21,6 +21,7 @@ namespace sy::opencl {
   X(clReleaseCommandQueue)        \
   X(clCreateBuffer)               \
   X(clReleaseMemObject)           \
+  X(clGetMemObjectInfo)           \
   X(clCreateProgramWithSource)    \
   X(clCreateProgramWithBinary)    \
   X(clBuildProgram)               \
@@ -40,6 +41,7 @@ namespace sy::opencl {
   X(clSetEventCallback)           \
   X(clGetEventInfo)               \
   X(clWaitForEvents)              \
+  X(clRetainEvent)                \
   X(clReleaseEvent)               \
   X(clFlush)                      \
   X(clFinish)

@@ -46,6 +46,7 @@ struct Device {
   std::mutex queues_mutex;
   std::vector<cl_command_queue> queues;  // of all streams
   std::atomic<int64_t> used_bytes{0};
+  std::atomic<uint64_t> frees{0};  // buffers given back so far
 
   explicit Device(const SyHost* h) : host(h), code(h, "opencl") {}
   ~Device();

@@ -13,6 +13,12 @@ constexpr int64_t kStagedBytes = 1 << 20;
 cl_mem MemOf(uint64_t handle) { return reinterpret_cast<cl_mem>(handle); }
 size_t Size(int64_t n) { return static_cast<size_t>(n); }
 
+int64_t SizeOf(const Device& d, cl_mem mem) {
+  size_t bytes = 0;
+  d.cl->clGetMemObjectInfo(mem, CL_MEM_SIZE, sizeof bytes, &bytes, nullptr);
+  return static_cast<int64_t>(bytes);
+}
+
 SyStatus Alloc(void*, uint64_t handle, int64_t bytes, uint32_t, SyAllocation* out) {
   Device& d = *DeviceOf(handle);
   cl_int code = CL_SUCCESS;
@@ -23,6 +29,7 @@ SyStatus Alloc(void*, uint64_t handle, int64_t bytes, uint32_t, SyAllocation* ou
   cl_mem mem = d.cl->clCreateBuffer(d.context, CL_MEM_READ_WRITE, Size(bytes), nullptr, &code);
   if (code != CL_SUCCESS)
     return d.Fail(code, ("no memory for " + std::to_string(bytes) + " bytes").c_str());
+  d.used_bytes += SizeOf(d, mem);
   SyMemory memory = {};
   memory.handle = reinterpret_cast<uint64_t>(mem);
   SY_SET(out, kind, SY_MEMORY_DEVICE);
@@ -32,7 +39,10 @@ SyStatus Alloc(void*, uint64_t handle, int64_t bytes, uint32_t, SyAllocation* ou
 }
 
 void Free(void*, uint64_t handle, uint64_t memory) {
-  DeviceOf(handle)->cl->clReleaseMemObject(MemOf(memory));
+  Device& d = *DeviceOf(handle);
+  d.used_bytes -= SizeOf(d, MemOf(memory));
+  d.cl->clReleaseMemObject(MemOf(memory));
+  ++d.frees;
 }
 
 void CL_CALLBACK FreeStaging(cl_event, cl_int, void* staging) { std::free(staging); }

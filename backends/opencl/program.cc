@@ -1,6 +1,8 @@
 // Compiling and launching. Binaries are kept in the host's cache folder with the text they were
 // made from, so that neither a torn file nor two texts with one hash give a wrong kernel.
+#include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "device.h"
 
@@ -11,6 +13,11 @@ struct Kernel {
   cl_program program = nullptr;
   cl_kernel kernel = nullptr;
   std::mutex mutex;  // arguments belong to the kernel until it is queued
+  // What the arguments were set to last: those that stay the same are not set again. A buffer made
+  // after another was freed may have its handle.
+  cl_mem buffers[SY_GPU_MAX_BUFFERS] = {};
+  uint64_t frees = 0;  // of the device, when the buffers were set
+  std::string params;
   const Api* cl = nullptr;
   ~Kernel() {
     if (kernel) cl->clReleaseKernel(kernel);
@@ -90,6 +97,22 @@ SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_progra
 
 }  // namespace
 
+// Sets argument `i` where it is not what it was. The caller holds the mutex.
+cl_int SetBuffer(Kernel* k, int32_t i, cl_mem mem) {
+  if (k->buffers[i] == mem) return CL_SUCCESS;
+  const cl_int code = k->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), sizeof mem, &mem);
+  k->buffers[i] = code == CL_SUCCESS ? mem : nullptr;
+  return code;
+}
+
+cl_int SetParams(Kernel* k, int32_t i, const unsigned char* params, size_t bytes) {
+  const std::string_view given(reinterpret_cast<const char*>(params), bytes);
+  if (k->params == given) return CL_SUCCESS;
+  const cl_int code = k->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), bytes, params);
+  k->params = code == CL_SUCCESS ? given : "";
+  return code;
+}
+
 SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
   Device* d = static_cast<Device*>(context);
   return Guarded(d->host, [&]() -> SyStatus {
@@ -117,24 +140,27 @@ SyStatus Launch(void* context, const SyGpuLaunch* launch) {
   Kernel* k = static_cast<Kernel*>(launch->kernel->native);
   cl_int code = CL_SUCCESS;
   std::lock_guard<std::mutex> lock(k->mutex);
+  if (const uint64_t frees = d->frees.load(); k->frees != frees) {
+    std::fill_n(k->buffers, s.buffer_count, nullptr);
+    k->frees = frees;
+  }
   for (int32_t i = 0; i < s.buffer_count; ++i) {
     const SyGpuBuffer& b = launch->buffers[i];
     const int64_t element = b.offset / s.element_bytes[i];
     std::memcpy(launch->params + 8 * i, &element, sizeof element);
-    const cl_mem mem = reinterpret_cast<cl_mem>(b.memory.handle);
-    code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), sizeof mem, &mem);
+    code |= SetBuffer(k, i, reinterpret_cast<cl_mem>(b.memory.handle));
   }
-  const auto last = static_cast<cl_uint>(s.buffer_count);
   const auto bytes = static_cast<size_t>(s.param_bytes);
   cl_mem constants = nullptr;  // lives on until the kernel has run
   if (s.param_bytes <= SY_GPU_VALUE_BYTES) {
-    code |= d->cl->clSetKernelArg(k->kernel, last, bytes, launch->params);
+    code |= SetParams(k, s.buffer_count, launch->params, bytes);
   } else {
     cl_int made = CL_SUCCESS;
     constants = d->cl->clCreateBuffer(d->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes,
                                       launch->params, &made);
     if (made != CL_SUCCESS) return d->Fail(made, s.name);
-    code |= d->cl->clSetKernelArg(k->kernel, last, sizeof constants, &constants);
+    code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(s.buffer_count), sizeof constants,
+                                  &constants);
   }
   if (code != CL_SUCCESS) {
     if (constants) d->cl->clReleaseMemObject(constants);

@@ -112,9 +112,10 @@ SyStatus Sync(void*, uint64_t handle, uint64_t stream, uint64_t tick, int64_t ti
         event = e;
         if (number >= tick) break;
       }
-      // The owner of a stream that waits is the only one to take events off, but for other threads
-      // in Query and Sync: they may release this one, so it is waited for with the mutex held.
+      d.cl->clRetainEvent(event);  // others may take it off meanwhile
+      lock.unlock();
       d.cl->clWaitForEvents(1, &event);
+      d.cl->clReleaseEvent(event);
       continue;
     }
     lock.unlock();
