@@ -305,8 +305,8 @@ struct SyCall {
 };
 SY_CHECK_SIZE(SyCall, 216);
 
-// Where a kernel notes a bad index. Only the first is kept: write it when code is 0. Frozen, 32
-// bytes.
+// Where gather, scatter and kernels named after ops note a bad index; other core kernels do not.
+// Only the first is kept: write it when code is 0. Frozen, 32 bytes.
 typedef struct SyStatusWord {
   int32_t code;      // 0: fine; else SY_OUT_OF_RANGE
   int32_t op;        // SyCall.op

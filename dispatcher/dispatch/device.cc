@@ -267,6 +267,25 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
 absl::Status Synchronize(SyStream* stream) {
   SyDevice* device = stream->device;
   PluginInstance* p = device->plugin;
+  const auto* seen = static_cast<const char*>(stream->status_memory.host.p);
+  // Where the host does not see the word, it is copied behind what it is to tell of.
+  std::unique_lock<std::mutex> word_lock(stream->word_mutex, std::defer_lock);
+  bool copied = false;
+  absl::Cleanup look_again = [&] {
+    if (copied) stream->may_report.store(true);
+  };
+  if (!seen && stream->may_report.load()) {
+    word_lock.lock();
+    std::lock_guard<std::mutex> lock(stream->mutex);
+    copied = stream->may_report.exchange(false);
+    if (copied) {
+      const SyStatus code = CallOut(p->memory.copy_out, p->state, device->handle, stream->handle,
+                                    stream->status_memory.handle, stream->status_offset,
+                                    &stream->word, sizeof stream->word);
+      if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
+      stream->queued.fetch_add(1);
+    }
+  }
   if (absl::Status s = WaitForAll(stream); !s.ok()) return s;
   if (absl::Status s = TakeError(stream); !s.ok()) return s;
   // What was waited for may be made of what failed on another stream.
@@ -274,23 +293,12 @@ absl::Status Synchronize(SyStream* stream) {
     if (absl::Status s = WaitForAll(other); !s.ok()) return s;
     if (absl::Status s = TakeError(other); !s.ok()) return s;
   }
+  std::move(look_again).Cancel();
   SyStatusWord word{};
-  if (stream->status_memory.host.p) {
-    std::memcpy(&word, static_cast<char*>(stream->status_memory.host.p) + stream->status_offset,
-                sizeof word);
-  } else {
-    std::lock_guard<std::mutex> word_lock(stream->word_mutex);
-    {
-      std::lock_guard<std::mutex> lock(stream->mutex);
-      const SyStatus code =
-          CallOut(p->memory.copy_out, p->state, device->handle, stream->handle,
-                  stream->status_memory.handle, stream->status_offset, &stream->word, sizeof word);
-      if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
-      stream->queued.fetch_add(1);
-    }
-    if (absl::Status s = WaitForAll(stream); !s.ok()) return s;
+  if (seen)
+    std::memcpy(&word, seen + stream->status_offset, sizeof word);
+  else if (copied)
     word = stream->word;
-  }
   if (word.code == 0) return absl::OkStatus();
   const SyStatusWord clear{};
   {

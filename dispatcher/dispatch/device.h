@@ -67,6 +67,8 @@ struct SyStream {
   std::atomic<uint64_t> finished{0};  // work up to here is known to be done
   SyMemory status_memory{};           // one SyStatusWord
   int64_t status_offset = 0;
+  std::atomic<bool> may_report{
+      false};  // a kernel has run that may write the word, since the last look
   std::mutex word_mutex;
   SyStatusWord word{};  // copied here by a wait; even one that failed may be copied still
   std::mutex error_mutex;

@@ -279,49 +279,56 @@ absl::StatusOr<const PlanEntry*> PlanFor(Kernel* k, const SyCall& call, const La
   return (k->plans[std::move(key)] = std::move(entry)).get();
 }
 
-void NoteUses(Launch& l, uint64_t sequence) {
-  const Use mine{l.stream, sequence};
-  for (int i = 0; i < l.in_count; ++i) {
-    if (!l.in_storage[i]) continue;
-    std::lock_guard<std::mutex> lock(l.in_storage[i]->uses_mutex());
-    auto& readers = l.in_storage[i]->uses().readers;
+void NoteUses(const Touched& touched, const Use& mine) {
+  for (Storage* storage : touched.in) {
+    if (!storage) continue;
+    std::lock_guard<std::mutex> lock(storage->uses_mutex());
+    auto& readers = storage->uses().readers;
     auto it = std::find_if(readers.begin(), readers.end(),
-                           [&](const Use& u) { return u.stream == l.stream; });
+                           [&](const Use& u) { return u.stream == mine.stream; });
     if (it != readers.end())
-      it->sequence = sequence;
+      it->sequence = mine.sequence;
     else
       readers.push_back(mine);
   }
-  for (int i = 0; i < l.out_count; ++i) {
-    std::lock_guard<std::mutex> lock(l.out_storage[i]->uses_mutex());
-    Uses& uses = l.out_storage[i]->uses();
+  for (Storage* storage : touched.out) {
+    std::lock_guard<std::mutex> lock(storage->uses_mutex());
+    Uses& uses = storage->uses();
     uses.readers.clear();
     uses.writer = mine;
   }
 }
 
-absl::Status CallOnStream(Kernel* k, Launch& l, SyCall& call) {
-  Waits waits;
-  auto order = [&](Storage* storage, bool writes) {
-    return storage ? waits.Add(l.stream, &storage->uses(), &storage->uses_mutex(), writes)
-                   : absl::OkStatus();
-  };
-  for (int i = 0; i < l.in_count; ++i)
-    if (absl::Status s = order(l.in_storage[i], false); !s.ok()) return s;
-  for (int i = 0; i < l.out_count; ++i)
-    if (absl::Status s = order(l.out_storage[i], true); !s.ok()) return s;
-  std::lock_guard<std::mutex> lock(l.stream->mutex);
-  if (absl::Status s = waits.Queue(l.stream); !s.ok()) return s;
-  const SyStatus code = CallOut(k->fns.run, &call);
-  if (code != SY_OK) return DeviceStatus(l.device, code, k->variant.c_str());
-  const uint64_t sequence = l.stream->queued.load() + 1;
-  l.stream->recent_ops[l.stream->recent_count.fetch_add(1) % 16] = call.op;
-  NoteUses(l, sequence);
-  l.stream->queued.store(sequence, std::memory_order_release);
-  return absl::OkStatus();
-}
+// May the kernel note a bad index in the stream's status word?
+bool MayReport(const Kernel& k) { return k.core < 0 || k.core == kGather || k.core == kScatter; }
 
 }  // namespace
+
+absl::Status CallOnStream(const Kernel& k, SyStream* stream, const SyCall& call,
+                          const Touched& touched) {
+  Waits waits;
+  for (Storage* storage : touched.in)
+    if (storage)
+      if (absl::Status s =
+              waits.Add(stream, &storage->uses(), &storage->uses_mutex(), /*writes=*/false);
+          !s.ok())
+        return s;
+  for (Storage* storage : touched.out)
+    if (absl::Status s =
+            waits.Add(stream, &storage->uses(), &storage->uses_mutex(), /*writes=*/true);
+        !s.ok())
+      return s;
+  std::lock_guard<std::mutex> lock(stream->mutex);
+  if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
+  const SyStatus code = CallOut(k.fns.run, &call);
+  if (code != SY_OK) return DeviceStatus(stream->device, code, k.variant.c_str());
+  const uint64_t sequence = stream->queued.load() + 1;
+  stream->recent_ops[stream->recent_count.fetch_add(1) % 16] = call.op;
+  NoteUses(touched, {stream, sequence});
+  if (MayReport(k)) stream->may_report.store(true, std::memory_order_relaxed);
+  stream->queued.store(sequence, std::memory_order_release);
+  return absl::OkStatus();
+}
 
 namespace {
 absl::Status CallFitted(Kernel* k, Launch& l);
@@ -403,15 +410,13 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
     if (code != SY_OK) [[unlikely]]
       status = DeviceStatus(l.device, code, k->variant.c_str());
   } else {
-    if (scratch &&
-        l.out_count < Launch::kMaxOut) {  // ordered like any other memory that is written
-      SyView view{};
-      l.AddOut(view, scratch.get());
-      --call.out_count;
-      call.out_count = l.out_count - 1;
-    }
-    status = CallOnStream(k, l, call);
-    if (scratch) --l.out_count;
+    // Scratch is ordered like any other memory that is written.
+    Storage* out[Launch::kMaxOut + 1];
+    std::copy_n(l.out_storage, l.out_count, out);
+    out[l.out_count] = scratch.get();
+    const auto in_count = static_cast<size_t>(l.in_count),
+               out_count = static_cast<size_t>(l.out_count) + (scratch ? 1 : 0);
+    status = CallOnStream(*k, l.stream, call, {{l.in_storage, in_count}, {out, out_count}});
   }
   if (k->fns.plan && absl::IsUnimplemented(status)) [[unlikely]]
     return absl::InternalError(

@@ -54,6 +54,15 @@ struct Launch {
   }
 };
 
+// Memory that a call reads (null: none) and writes.
+struct Touched {
+  std::span<Storage*const> in, out;
+};
+
+// Calls a kernel of a device with streams, ordered behind what others have queued on this memory.
+absl::Status CallOnStream(const Kernel& kernel, SyStream* stream, const SyCall& call,
+                          const Touched& touched);
+
 // Can this kernel serve the launch, by dtype, program and rank? The reason goes to *why.
 bool Matches(const Kernel& kernel, const Launch& l, std::string* why);
 

@@ -454,12 +454,24 @@ absl::Status BadOut(const Op& op, int i, const SyTensor* out, const SyShape& wan
   return absl::OkStatus();
 }
 
+// Not inlined: see RunGeneral.
+[[gnu::noinline]] absl::Status Queue(const Kernel& k, SyStream* stream, const SyCall& call,
+                                     const SyTensor* const* in, const SyTensor* out) {
+  Storage* storages[4];
+  const auto count = static_cast<size_t>(call.in_count);
+  for (size_t i = 0; i < count; ++i) storages[i] = in[i]->storage.get();
+  storages[count] = out->storage.get();
+  absl::Status status = CallOnStream(k, stream, call, {{storages, count}, {storages + count, 1}});
+  if (SyncEachCall() && status.ok()) [[unlikely]]
+    status = Synchronize(stream);
+  return status;
+}
+
 }  // namespace
 
 // The plainest call, and the commonest: dense inputs of one type and shape, or numbers beside
-// floats, on a device whose calls are complete when they return. Everything else leaves for
-// RunGeneral, and is marked unlikely: after a dozen tests of even odds the compiler takes what
-// follows for cold and copies views with `rep movs`, 25 ns of 85.
+// floats. Everything else leaves for RunGeneral, and is marked unlikely: after a dozen tests of
+// even odds the compiler takes what follows for cold and copies views with `rep movs`, 25 ns of 85.
 absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run, SyTensor** out) {
   const SyTensor* first = run.in_count > 0 ? run.in[0] : nullptr;
   if (!first || first->IsNumber()) [[unlikely]]
@@ -467,8 +479,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   const SyView& v = first->view;
   SyDevice* device = first->device;
   const uint32_t plain = SY_VIEW_CONTIGUOUS | SY_VIEW_ALIGNED;
-  if (run.in_count > 3 || !device->synchronous || run.stream || v.count == 0 ||
-      (v.flags & plain) != plain ||
+  if (run.in_count > 3 || run.stream || v.count == 0 || (v.flags & plain) != plain ||
       device->state.load(std::memory_order_acquire) != SyDevice::kOpen) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
   const SyTensor* tensors[3] = {first};
@@ -536,7 +547,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   uint64_t consts[Launch::kMaxConsts];
   if (entry->program->const_count)
     FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
-  const SyStream* stream = CurrentStream(device);
+  SyStream* stream = CurrentStream(device);
   Kernel* k = slot->kernel;
   SyCall call;
   call.size = sizeof(SyCall);
@@ -568,6 +579,15 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   call.test_grow[0] = call.test_grow[1] = 0;
 #endif
   Count(kCounterKernels);
+  if (!device->synchronous) {
+    absl::Status status = Queue(*k, stream, call, tensors, target);
+    if (absl::IsUnimplemented(status)) [[unlikely]]
+      return RunGeneral(op, attr_data, run, out);
+    if (!status.ok()) [[unlikely]]
+      return status;
+    out[0] = run.out[0] ? target : made.Leak();
+    return absl::OkStatus();
+  }
   const SyStatus code = CallOut(k->fns.run, &call);
   if (code == SY_UNIMPLEMENTED) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
