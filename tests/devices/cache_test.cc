@@ -20,9 +20,9 @@ struct Said {
   int compiled = -1, cached = -1;
 };
 
-Said Train(const std::string& device, const std::string& cache) {
+Said Train(const std::string& arguments, const std::string& cache) {
   const std::string command =
-      "SY_LOG=info SY_CACHE_DIR=" + cache + " tests/devices/train " + device + " 2>&1";
+      "SY_LOG=info SY_CACHE_DIR=" + cache + " tests/devices/train " + arguments + " 2>&1";
   Said said;
   std::string all;
   std::FILE* output = popen(command.c_str(), "r");
@@ -75,6 +75,14 @@ TEST_P(Cache, ASecondProcessCompilesNothing) {
   EXPECT_EQ(second.cached, first.compiled);
   EXPECT_EQ(second.loss, first.loss) << "other bits than the kernels that were just compiled";
   EXPECT_NEAR(std::strtod(first.loss.c_str(), nullptr), 2.2, 0.3);
+}
+
+// Shapes, strides and offsets are arguments: kernels are few, and none is another shape's.
+TEST_P(Cache, AConvolutionalNetworkWantsFewKernels) {
+  const Said said = Train(GetParam() + std::string(" cnn"), folder_);
+  std::printf("%s: %d kernels\n", GetParam(), said.compiled);
+  EXPECT_GT(said.compiled, 15);
+  EXPECT_LE(said.compiled, 60);
 }
 
 TEST_P(Cache, WhatIsDamagedIsIgnoredAndReplaced) {

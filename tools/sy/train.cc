@@ -229,6 +229,16 @@ std::vector<std::string> DevicesOf(const Options& o) {
   return devices;
 }
 
+// A plugin that closes says what it has compiled, at log level info.
+void ClosePlugins() {
+  std::fflush(stdout);
+  for (int32_t i = 0; i < sy_plugin_count(); ++i) {
+    SyPluginReport p = {};
+    p.size = sizeof p;
+    if (sy_plugin_report(i, &p) == SY_OK && p.state == SY_PLUGIN_LOADED) sy_plugin_close(p.name);
+  }
+}
+
 int Train(const Context& context, const Options& o) {
   const bool cnn = o.model == "cnn";
   const data::Digits digits = cnn ? data::load_mnist5k(DataFile(o, "mnist_5k.csv.gz"))
@@ -244,6 +254,7 @@ int Train(const Context& context, const Options& o) {
     results.push_back(std::move(result));
   }
   if (results.size() > 1) Compare(results);
+  ClosePlugins();
   return 0;
 }
 
