@@ -263,9 +263,11 @@ typedef struct SyMemoryReport {
   uint64_t peak_bytes;        // most ever held by tensors
   uint64_t pooled_bytes;      // kept by the pool for reuse
   uint64_t allocations;       // calls to the plugin's alloc so far
+  uint64_t device_free_bytes;   // of the device's memory, for everybody; both 0 where the device is
+  uint64_t device_total_bytes;  // not open, or its plugin does not say
   SY_TEST_GROW
 } SyMemoryReport;
-SY_CHECK_SIZE(SyMemoryReport, 40);
+SY_CHECK_SIZE(SyMemoryReport, 56);
 
 #define SY_PLUGIN_LOADED 1
 #define SY_PLUGIN_REFUSED 2

@@ -79,6 +79,13 @@ SyStatus sy_device_memory(const SyDevice* device, SyMemoryReport* out) {
     SY_REQUIRE("sy_device_memory", device);
     if (absl::Status s = RequireSized("sy_device_memory", out, 16); !s.ok()) return s;
     device->pool.Report(out);
+    uint64_t free = 0, total = 0;
+    const sy::PluginInstance& p = *device->plugin;
+    if (device->state.load() == SyDevice::kOpen &&
+        sy::CallOut(p.device_fns.memory_info, p.state, device->handle, &free, &total) != SY_OK)
+      free = total = 0;
+    SY_SET(out, device_free_bytes, free);
+    SY_SET(out, device_total_bytes, total);
     return absl::OkStatus();
   });
 }

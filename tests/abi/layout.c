@@ -119,6 +119,8 @@ int main(void) {
   F(SyMemoryReport, peak_bytes);
   F(SyMemoryReport, pooled_bytes);
   F(SyMemoryReport, allocations);
+  F(SyMemoryReport, device_free_bytes);
+  F(SyMemoryReport, device_total_bytes);
   E(SyMemoryReport);
   S(SyPluginReport);
   F(SyPluginReport, size);

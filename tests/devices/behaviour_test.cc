@@ -127,6 +127,9 @@ TEST_P(Behaviour, MemoryIsCounted) {
     EXPECT_GE(during.live_bytes, before.live_bytes + kBytes);
     EXPECT_LT(during.live_bytes, before.live_bytes + kBytes + 65536);
     EXPECT_GE(during.peak_bytes, during.live_bytes);
+    EXPECT_GT(during.device_total_bytes, 100u << 20);
+    EXPECT_GT(during.device_free_bytes, 0u);
+    EXPECT_LE(during.device_free_bytes, during.device_total_bytes - kBytes);
   }
   const SyMemoryReport after = devices::Memory(device());
   EXPECT_EQ(after.live_bytes, before.live_bytes);
