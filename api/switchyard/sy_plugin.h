@@ -561,9 +561,14 @@ typedef struct SyMemoryFns {  // sized
                                  int64_t bytes);
   SyStatus(SY_CALL* invalidate_range)(void* state, uint64_t device, uint64_t handle,
                                       int64_t offset, int64_t bytes);
+  // From another open device of this plugin, whose queued writes of that memory have finished. SY_
+  // UNIMPLEMENTED, or NULL: the host copies through its own memory.
+  SyStatus(SY_CALL* copy_between)(void* state, uint64_t device, uint64_t stream, uint64_t to,
+                                  int64_t to_offset, uint64_t from_device, uint64_t from,
+                                  int64_t from_offset, int64_t bytes);
   SY_TEST_GROW
 } SyMemoryFns;
-SY_CHECK_SIZE(SyMemoryFns, 72);
+SY_CHECK_SIZE(SyMemoryFns, 80);
 
 // Streams. A tick is a mark in a stream: ticks start at 1, rise by one with each record, never
 // jump. The table is NULL for devices whose calls are complete when they return. An error in queued

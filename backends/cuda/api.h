@@ -57,6 +57,7 @@ constexpr int kPoolReleaseThreshold = 4;  // CUmemPool_attribute
   X(cuMemcpyHtoDAsync_v2, (Address, const void*, size_t, Queue))                           \
   X(cuMemcpyDtoHAsync_v2, (void*, Address, size_t, Queue))                                 \
   X(cuMemcpyDtoDAsync_v2, (Address, Address, size_t, Queue))                               \
+  X(cuMemcpyPeerAsync, (Address, Context, Address, Context, size_t, Queue))                \
   X(cuMemsetD8Async, (Address, unsigned char, size_t, Queue))                              \
   X(cuMemsetD16Async, (Address, unsigned short, size_t, Queue))                            \
   X(cuMemsetD32Async, (Address, unsigned, size_t, Queue))                                  \

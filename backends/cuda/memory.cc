@@ -66,6 +66,16 @@ SyStatus CopyWithin(void*, uint64_t handle, uint64_t stream, uint64_t to, int64_
   return r == kSuccess ? SY_OK : d.Fail(r, "copy within the device");
 }
 
+SyStatus CopyBetween(void*, uint64_t handle, uint64_t stream, uint64_t to, int64_t to_offset,
+                     uint64_t from_handle, uint64_t from, int64_t from_offset, int64_t bytes) {
+  Device &d = *DeviceOf(handle), &source = *DeviceOf(from_handle);
+  const Current current(d);
+  const Result r = d.cu().cuMemcpyPeerAsync(to + static_cast<Address>(to_offset), d.context,
+                                            from + static_cast<Address>(from_offset),
+                                            source.context, Size(bytes), StreamOf(stream)->queue);
+  return r == kSuccess ? SY_OK : d.Fail(r, "copy between devices");
+}
+
 SyStatus Fill(void* state, uint64_t handle, uint64_t stream, uint64_t to, int64_t offset,
               int64_t bytes, const void* pattern, int32_t pattern_bytes) {
   Device& d = *DeviceOf(handle);
@@ -102,6 +112,7 @@ const SyMemoryFns kMemoryFns = {
     .copy_out = CopyOut,
     .copy_within = CopyWithin,
     .fill = Fill,
+    .copy_between = CopyBetween,
 };
 
 }  // namespace sy::cuda

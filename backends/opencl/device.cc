@@ -1,6 +1,10 @@
 #include "device.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 namespace sy::opencl {
 namespace {
@@ -51,6 +55,15 @@ Facts Describe(const Api& cl, cl_device_id id) {
   return f;
 }
 
+// PoCL 3.1 ends the process when it is asked for devices where hwloc finds no processors.
+bool EndsTheProcess(const Api& cl, cl_platform_id platform) {
+  char name[128] = "";
+  cl.clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, nullptr);
+  return std::string_view(name) == "Portable Computing Language" &&
+         access("/sys/devices/system/cpu", X_OK) != 0 && !std::getenv("HWLOC_SYNTHETIC") &&
+         !std::getenv("HWLOC_XMLFILE");
+}
+
 void FindDevices(State* s) {
   if (!LoadApi(s->host->option_text(s->host, "loader"), &s->api, &s->reason)) return;
   const Api& cl = s->api;
@@ -63,13 +76,17 @@ void FindDevices(State* s) {
   cl.clGetPlatformIDs(platforms, ids.data(), nullptr);
   for (cl_platform_id platform : ids) {
     cl_uint count = 0;
+    if (EndsTheProcess(cl, platform)) {
+      s->reason = "PoCL wants /sys, which is not mounted, or HWLOC_SYNTHETIC (hwloc)";
+      continue;
+    }
     if (cl.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS) continue;
     std::vector<cl_device_id> devices(count);
     cl.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, devices.data(), nullptr);
     for (cl_device_id id : devices)
       if (Facts f = Describe(cl, id); f.has_compiler) s->devices.push_back(std::move(f));
   }
-  if (s->devices.empty()) s->reason = "no OpenCL device has a compiler";
+  if (s->devices.empty() && s->reason.empty()) s->reason = "no OpenCL device has a compiler";
 }
 
 int32_t Count(void* state) {

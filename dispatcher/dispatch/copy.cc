@@ -11,34 +11,18 @@
 namespace sy {
 namespace {
 
-// A copy through the plugin's memory table, ordered like a kernel.
+// A copy through the plugin's memory table, ordered like a kernel. `call` is given the stream.
 template <class Fn>
-absl::Status OnStream(SyDevice* device, Storage* storage, bool writes, const char* what,
+absl::Status Transfer(SyDevice* device, Storage* storage, bool writes, const char* what,
                       Fn&& call) {
   SyStream* stream = CurrentStream(device);
-  if (device->synchronous) {
+  const auto queue = [&] {
     const SyStatus code = call(stream->handle);
     return code == SY_OK ? absl::OkStatus() : DeviceStatus(device, code, what);
-  }
-  Waits waits;
-  if (absl::Status s = waits.Add(stream, &storage->uses(), &storage->uses_mutex(), writes); !s.ok())
-    return s;
-  std::lock_guard<std::mutex> lock(stream->mutex);
-  if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
-  const SyStatus code = call(stream->handle);
-  if (code != SY_OK) return DeviceStatus(device, code, what);
-  const uint64_t sequence = stream->queued.load() + 1;
-  stream->recent_ops[stream->recent_count.fetch_add(1) % 16] = -1;
-  stream->queued.store(sequence);
-  std::lock_guard<std::mutex> uses_lock(storage->uses_mutex());
-  Uses& uses = storage->uses();
-  if (writes) {
-    uses.readers.clear();
-    uses.writer = {stream, sequence};
-  } else {
-    uses.readers.push_back({stream, sequence});
-  }
-  return absl::OkStatus();
+  };
+  if (device->synchronous) return queue();
+  const std::span<Storage* const> one(&storage, 1);
+  return OnStream(stream, writes ? Touched{{}, one} : Touched{one, {}}, -1, queue);
 }
 
 absl::StatusOr<TensorRef> Dense(const SyTensor* t) {
@@ -61,6 +45,24 @@ void HostStrided(const char* from, const int64_t* from_strides, char* to, const 
                 to + i * to_strides[0] * bytes, to_strides + 1, shape + 1, rank - 1, bytes);
 }
 
+// Between two devices of one plugin, dense on both sides, without the host's memory.
+// UNIMPLEMENTED: the plugin has no such way.
+absl::Status CopyBetween(const SyTensor* from, SyTensor* to) {
+  PluginInstance* p = to->device->plugin;
+  if (p != from->device->plugin || !p->memory.copy_between || to->device->synchronous ||
+      !(from->view.flags & to->view.flags & SY_VIEW_CONTIGUOUS))
+    return absl::UnimplementedError("no copy between these devices");
+  SyStream* stream = CurrentStream(to->device);
+  Storage *source = from->storage.get(), *target = to->storage.get();
+  return OnStream(stream, {{&source, 1}, {&target, 1}}, -1, [&] {
+    const SyStatus code =
+        CallOut(p->memory.copy_between, p->state, to->device->handle, stream->handle,
+                to->view.memory.handle, to->view.offset, from->device->handle,
+                from->view.memory.handle, from->view.offset, from->view.bytes);
+    return code == SY_OK ? absl::OkStatus() : DeviceStatus(to->device, code, "copy_between");
+  });
+}
+
 char* HostPointer(const SyView& v) { return static_cast<char*>(v.memory.host.p) + v.offset; }
 
 }  // namespace
@@ -77,7 +79,7 @@ absl::Status FillWith(SyTensor* t, uint64_t bits) {
     return absl::OkStatus();
   }
   if ((v.flags & SY_VIEW_CONTIGUOUS) && p->memory.fill) {
-    return OnStream(device, t->storage.get(), true, "fill", [&](uint64_t stream) {
+    return Transfer(device, t->storage.get(), true, "fill", [&](uint64_t stream) {
       return CallOut(p->memory.fill, p->state, device->handle, stream, v.memory.handle, v.offset,
                      v.bytes, &bits, bytes);
     });
@@ -126,7 +128,7 @@ absl::Status ReadToHost(const SyTensor* t, void* data) {
   if (!dense.ok()) return dense.status();
   PluginInstance* p = device->plugin;
   const SyView& w = (*dense)->view;
-  if (absl::Status s = OnStream(device, (*dense)->storage.get(), false, "copy_out",
+  if (absl::Status s = Transfer(device, (*dense)->storage.get(), false, "copy_out",
                                 [&](uint64_t stream) {
                                   return CallOut(p->memory.copy_out, p->state, device->handle,
                                                  stream, w.memory.handle, w.offset, data, w.bytes);
@@ -148,7 +150,7 @@ absl::Status WriteFromHost(SyTensor* t, const void* data) {
   }
   PluginInstance* p = device->plugin;
   const SyView& w = target->view;
-  if (absl::Status s = OnStream(device, target->storage.get(), true, "copy_in",
+  if (absl::Status s = Transfer(device, target->storage.get(), true, "copy_in",
                                 [&](uint64_t stream) {
                                   return CallOut(p->memory.copy_in, p->state, device->handle,
                                                  stream, w.memory.handle, w.offset, data, w.bytes);
@@ -208,6 +210,8 @@ absl::Status CopyElements(const SyTensor* from, SyTensor* to) {
     if (absl::Status s = CopyElements(source.get(), converted->get()); !s.ok()) return s;
     source = std::move(*converted);
   }
+  if (absl::Status s = EnsureOpen(to->device); !s.ok()) return s;
+  if (absl::Status s = CopyBetween(source.get(), to); !absl::IsUnimplemented(s)) return s;
   if (source->view.memory.host.p && source->device->synchronous) {
     if (absl::Status s = Synchronize(CurrentStream(source->device)); !s.ok()) return s;
     return WriteFromHost(to, HostPointer(source->view));

@@ -304,8 +304,8 @@ bool MayReport(const Kernel& k) { return k.core < 0 || k.core == kGather || k.co
 
 }  // namespace
 
-absl::Status CallOnStream(const Kernel& k, SyStream* stream, const SyCall& call,
-                          const Touched& touched) {
+absl::Status OnStream(SyStream* stream, const Touched& touched, int32_t op,
+                      absl::FunctionRef<absl::Status()> queue) {
   Waits waits;
   for (Storage* storage : touched.in)
     if (storage)
@@ -320,14 +320,22 @@ absl::Status CallOnStream(const Kernel& k, SyStream* stream, const SyCall& call,
       return s;
   std::lock_guard<std::mutex> lock(stream->mutex);
   if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
-  const SyStatus code = CallOut(k.fns.run, &call);
-  if (code != SY_OK) return DeviceStatus(stream->device, code, k.variant.c_str());
+  if (absl::Status s = queue(); !s.ok()) return s;
   const uint64_t sequence = stream->queued.load() + 1;
-  stream->recent_ops[stream->recent_count.fetch_add(1) % 16] = call.op;
+  stream->recent_ops[stream->recent_count.fetch_add(1) % 16] = op;
   NoteUses(touched, {stream, sequence});
-  if (MayReport(k)) stream->may_report.store(true, std::memory_order_relaxed);
   stream->queued.store(sequence, std::memory_order_release);
   return absl::OkStatus();
+}
+
+absl::Status CallOnStream(const Kernel& k, SyStream* stream, const SyCall& call,
+                          const Touched& touched) {
+  return OnStream(stream, touched, call.op, [&] {
+    const SyStatus code = CallOut(k.fns.run, &call);
+    if (code != SY_OK) return DeviceStatus(stream->device, code, k.variant.c_str());
+    if (MayReport(k)) stream->may_report.store(true, std::memory_order_relaxed);
+    return absl::OkStatus();
+  });
 }
 
 namespace {

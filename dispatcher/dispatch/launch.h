@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "dispatcher/dispatch/device.h"
 #include "dispatcher/dispatch/kernel.h"
@@ -59,7 +60,13 @@ struct Touched {
   std::span<Storage*const> in, out;
 };
 
-// Calls a kernel of a device with streams, ordered behind what others have queued on this memory.
+// Runs `queue`, which queues work on the stream of a device that has streams, behind what others
+// have queued on this memory. `op`: its number, for error texts; -1: none. Blocks where the memory
+// is in use on another device.
+absl::Status OnStream(SyStream* stream, const Touched& touched, int32_t op,
+                      absl::FunctionRef<absl::Status()> queue);
+
+// The same for a kernel.
 absl::Status CallOnStream(const Kernel& kernel, SyStream* stream, const SyCall& call,
                           const Touched& touched);
 

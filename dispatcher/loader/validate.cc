@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t kMaxStruct = 64 << 10;
 
 // Sizes of the structs in ABI 0.1, the least that a reader accepts.
-constexpr uint32_t kMinPlugin = 168, kMinDevice = 56, kMinMemory = 72, kMinStream = 72,
+constexpr uint32_t kMinPlugin = 168, kMinDevice = 56, kMinMemory = 80, kMinStream = 72,
                    kMinKernel = 80, kMinOp = 96, kMinOption = 48, kMinAttr = 56;
 
 absl::Status Bad(std::string_view what) {

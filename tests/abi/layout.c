@@ -426,6 +426,7 @@ int main(void) {
   F(SyMemoryFns, fill);
   F(SyMemoryFns, flush_range);
   F(SyMemoryFns, invalidate_range);
+  F(SyMemoryFns, copy_between);
   E(SyMemoryFns);
   S(SyStreamFns);
   F(SyStreamFns, size);

@@ -218,4 +218,32 @@ INSTANTIATE_TEST_SUITE_P(Of, Pair,
                                   devices::KindOf(std::get<1>(info.param));
                          });
 
+// Two devices of one plugin. What is queued before the copy is in it, what is queued later is not.
+TEST(Peers, CopyWithoutTheHostAndInOrder) {
+  const auto peer_copies = [] {
+    return devices::Entry<long long(const char*)>("tests/soft_cuda/libsoft_cuda.so",
+                                                  "soft_cuda_get")("peer_copies");
+  };
+  Tensor x = sy::zeros({100, 300}, {.device = "cuda:0"});
+  std::vector<Tensor> there;
+  const long long before = peer_copies();
+  for (int i = 0; i < 20; ++i) {
+    x += 1;
+    there.push_back(x.to(sy::Device("cuda:1")) * 2);
+  }
+  there.push_back(x.t().to(sy::Device("cuda:1")) + 0);
+  x.fill(-1);
+  EXPECT_EQ(peer_copies(), before + 21);
+  for (size_t i = 0; i < 21; ++i) {
+    EXPECT_EQ(there[i].device().name(), "cuda:1");
+    EXPECT_EQ(there[i].to_vector<float>(),
+              std::vector<float>(30000, i < 20 ? 2 * (static_cast<float>(i) + 1) : 20));
+  }
+  // And back, over a tensor that is still read there.
+  Tensor y = sy::zeros({100, 300}, {.device = "cuda:0"});
+  for (const Tensor& t : there)
+    if (t.shape() == y.shape()) y += t.to(sy::Device("cuda:0"));
+  EXPECT_EQ(y.to_vector<float>(), std::vector<float>(30000, 20 * 21));
+}
+
 }  // namespace

@@ -240,6 +240,7 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CU
 CUresult cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_context, CUdeviceptr from,
                            CUcontext from_context, size_t bytes, CUstream stream) {
   if (!Context::Of(to_context) || !Context::Of(from_context)) return CUDA_ERROR_INVALID_CONTEXT;
+  ++Value(kPeerCopies);
   return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
 }
 

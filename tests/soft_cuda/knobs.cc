@@ -22,7 +22,7 @@ constexpr Row kRows[kKnobCount] = {
     {"fail_compile", 0}, {"shuffle", 0},        {"check", 0},           {"threads", 2},
     {"launches", 0},     {"compiles", 0},       {"allocations", 0},     {"bytes", 0},
     {"blocks", 0},       {"streams", 0},        {"events", 0},          {"modules", 0},
-    {"contexts", 0},     {"findings", 0},
+    {"contexts", 0},     {"peer_copies", 0},    {"findings", 0},
 };
 
 struct Knobs {

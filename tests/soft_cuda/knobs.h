@@ -26,6 +26,7 @@ enum Knob {
   kEvents,
   kModules,
   kContexts,
+  kPeerCopies,
   kFindings,
   kKnobCount,
 };
