@@ -46,6 +46,9 @@ Library Open() {
   const std::string path = PathOf();
   l.wanted = !path.empty();
   if (!l.wanted) return l;
+  // It opens this one later by its bare name, under which it is known then.
+  const std::string builtins = path.substr(0, path.rfind('/') + 1) + "libnvrtc-builtins.so.13.0";
+  dlopen(builtins.c_str(), RTLD_NOW | RTLD_LOCAL);
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
     l.reason = dlerror();
