@@ -123,6 +123,9 @@ std::string Describe(const State& s, VkPhysicalDevice physical, Facts* f) {
     if (better) f->queue_family = i, f->queue_count = std::min(families[i].queueCount, 4u);
   }
   if (f->queue_count == 0) return "no queue that computes";
+  if (f->limits.maxComputeWorkGroupInvocations < SY_GPU_MOST_ITEMS ||
+      f->limits.maxComputeWorkGroupSize[0] < SY_GPU_MOST_ITEMS)
+    return "work groups of fewer than " + std::to_string(SY_GPU_MOST_ITEMS) + " invocations";
 
   VkPhysicalDeviceMemoryProperties2 memory = {
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, nullptr, {}};
@@ -274,36 +277,6 @@ SyStatus CreateDevice(Device* d) {
   return SY_OK;
 }
 
-// What the last process compiled; the driver refuses what is not its own.
-SyStatus LoadPipelineCache(Device* d) {
-  char hex[2 * VK_UUID_SIZE + 1] = {};
-  for (size_t i = 0; i < VK_UUID_SIZE; ++i)
-    std::snprintf(hex + 2 * i, 3, "%02x", d->facts->cache_uuid[i]);
-  d->cache_key = std::string("vulkan-pipelines-") + hex;
-  std::string blob;
-  const int64_t bytes = d->host->cache_get(d->cache_key.c_str(), nullptr, 0);
-  if (bytes > 0) {
-    blob.resize(static_cast<size_t>(bytes));
-    if (d->host->cache_get(d->cache_key.c_str(), blob.data(), bytes) != bytes) blob.clear();
-  }
-  VkPipelineCacheCreateInfo create = {VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, nullptr, 0,
-                                      blob.size(), blob.data()};
-  d->cached_bytes = blob.size();
-  VkResult r = d->vk.vkCreatePipelineCache(d->device, &create, nullptr, &d->pipeline_cache);
-  return r == VK_SUCCESS ? SY_OK : d->Fail(r, "vkCreatePipelineCache");
-}
-
-void SavePipelineCache(Device* d) {
-  size_t size = 0;
-  if (!d->pipeline_cache || !d->host->cache_dir() ||
-      d->vk.vkGetPipelineCacheData(d->device, d->pipeline_cache, &size, nullptr) != VK_SUCCESS ||
-      size <= d->cached_bytes)
-    return;
-  std::string blob(size, '\0');
-  if (d->vk.vkGetPipelineCacheData(d->device, d->pipeline_cache, &size, blob.data()) == VK_SUCCESS)
-    d->host->cache_put(d->cache_key.c_str(), blob.data(), static_cast<int64_t>(size));
-}
-
 SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
@@ -312,7 +285,6 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     device->state = s;
     device->facts = &s->devices[static_cast<size_t>(index)];
     if (SyStatus e = CreateDevice(device.get())) return e;
-    if (SyStatus e = LoadPipelineCache(device.get())) return e;
     SyGpuDriver driver = DriverFor(*device->facts);
     driver.prefers_wide = static_cast<int32_t>(s->host->option_int(s->host, "wide"));
     device->gpu = sy_gpu_create(s->host, &driver, device.get());
@@ -338,9 +310,7 @@ Device::~Device() {
   if (gpu) code.Report(facts->name);
   if (device && vk.vkDeviceWaitIdle) {
     vk.vkDeviceWaitIdle(device);
-    SavePipelineCache(this);
     sy_gpu_destroy(gpu);
-    if (pipeline_cache) vk.vkDestroyPipelineCache(device, pipeline_cache, nullptr);
     vk.vkDestroyDevice(device, nullptr);
   }
 }

@@ -99,9 +99,6 @@ struct Device {
   DeviceApi vk;
   SyGpu* gpu = nullptr;
   gpu::CompiledCode code;
-  VkPipelineCache pipeline_cache = VK_NULL_HANDLE;
-  std::string cache_key;  // of the pipeline cache
-  size_t cached_bytes = 0;
   std::vector<std::unique_ptr<std::mutex>> queue_mutexes;
   std::atomic<uint32_t> next_queue{0};
   uint32_t device_memory_type = 0, host_memory_type = 0;

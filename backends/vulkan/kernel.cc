@@ -1,5 +1,6 @@
 // Compiling and launching.
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "device.h"
@@ -23,30 +24,86 @@ struct Kernel {
   }
 };
 
-// From the cache, or compiled.
-SyStatus SpirvOf(Device* d, const SyGpuSource& source, std::vector<uint32_t>* words) {
-  const std::string about = "SPIR-V by " + CompilerVersion();
-  std::string binary;
-  const bool cached = d->code.Get(source, about, &binary);
-  if (!cached) {
-    std::string error;
-    *words = CompileGlsl(source.text, source.signature->name, &error);
-    if (words->empty()) {
-      if (d->host->log_level() >= SY_LOG_DEBUG) d->host->log(SY_LOG_DEBUG, source.text);
-      return d->host->fail(SY_INTERNAL, "vulkan: kernel %s does not compile: %s",
-                           source.signature->name, error.substr(0, error.find('\n')).c_str());
-    }
-    binary.assign(reinterpret_cast<const char*>(words->data()), words->size() * 4);
-    d->code.Put(source, about, binary);
+// What is kept of a kernel: SPIR-V, and what the driver made of it, in its own words. It refuses
+// what is not its own.
+struct Compiled {
+  std::vector<uint32_t> words;
+  std::string pipeline;
+};
+
+// What compiled code depends on beside the text.
+std::string AboutOf(const Device& d) {
+  std::string about = "SPIR-V by " + CompilerVersion() + "\n" + d.facts->driver + " ";
+  for (const uint8_t byte : d.facts->cache_uuid) {
+    char hex[3];
+    std::snprintf(hex, sizeof hex, "%02x", byte);
+    about += hex;
   }
-  words->resize(binary.size() / 4);
-  std::memcpy(words->data(), binary.data(), words->size() * 4);
-  d->code.Count(cached);
-  return SY_OK;
+  return about;
 }
 
+// A blob is the number of words, the words and the rest.
+bool FromCache(Device* d, const SyGpuSource& source, Compiled* out) {
+  std::string blob;
+  uint32_t count = 0;
+  if (!d->code.Get(source, AboutOf(*d), &blob) || blob.size() < sizeof count) return false;
+  std::memcpy(&count, blob.data(), sizeof count);
+  const size_t bytes = size_t{4} * count;
+  if (count == 0 || blob.size() - sizeof count < bytes) return false;
+  out->words.resize(count);
+  std::memcpy(out->words.data(), blob.data() + sizeof count, bytes);
+  out->pipeline = blob.substr(sizeof count + bytes);
+  return true;
+}
+
+void ToCache(const Device& d, const SyGpuSource& source, const Compiled& compiled) {
+  const auto count = static_cast<uint32_t>(compiled.words.size());
+  std::string blob(reinterpret_cast<const char*>(&count), sizeof count);
+  blob.append(reinterpret_cast<const char*>(compiled.words.data()), size_t{4} * count);
+  d.code.Put(source, AboutOf(d), blob + compiled.pipeline);
+}
+
+SyStatus FromSource(Device* d, const SyGpuSource& source, std::vector<uint32_t>* words) {
+  std::string error;
+  *words = CompileGlsl(source.text, source.signature->name, &error);
+  if (!words->empty()) return SY_OK;
+  if (d->host->log_level() >= SY_LOG_DEBUG) d->host->log(SY_LOG_DEBUG, source.text);
+  return d->host->fail(SY_INTERNAL, "vulkan: kernel %s does not compile: %s",
+                       source.signature->name, error.substr(0, error.find('\n')).c_str());
+}
+
+// The cache of one pipeline.
+class PipelineCache {
+ public:
+  explicit PipelineCache(const Device& d) : d_(d) {}
+  ~PipelineCache() {
+    if (cache_) d_.vk.vkDestroyPipelineCache(d_.device, cache_, nullptr);
+  }
+  PipelineCache(const PipelineCache&) = delete;
+  PipelineCache& operator=(const PipelineCache&) = delete;
+
+  VkResult Fill(const std::string& data) {
+    const VkPipelineCacheCreateInfo create = {VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, nullptr,
+                                              0, data.size(), data.data()};
+    return d_.vk.vkCreatePipelineCache(d_.device, &create, nullptr, &cache_);
+  }
+  std::string Data() const {
+    size_t size = 0;
+    if (d_.vk.vkGetPipelineCacheData(d_.device, cache_, &size, nullptr) != VK_SUCCESS) return "";
+    std::string data(size, '\0');
+    if (d_.vk.vkGetPipelineCacheData(d_.device, cache_, &size, data.data()) != VK_SUCCESS)
+      return "";
+    return data;
+  }
+  VkPipelineCache get() const { return cache_; }
+
+ private:
+  const Device& d_;
+  VkPipelineCache cache_ = VK_NULL_HANDLE;
+};
+
 VkResult MakePipeline(Device* d, const SyGpuSource& source, const std::vector<uint32_t>& words,
-                      Kernel* k) {
+                      VkPipelineCache cache, Kernel* k) {
   const SyGpuSignature& s = *source.signature;
   k->wide = source.wide;
   k->pushes_params = s.param_bytes <= SY_GPU_PUSH_BYTES;
@@ -82,8 +139,8 @@ VkResult MakePipeline(Device* d, const SyGpuSource& source, const std::vector<ui
   create.stage.module = shader;
   create.stage.pName = "main";
   create.layout = k->layout;
-  const VkResult r = d->vk.vkCreateComputePipelines(d->device, d->pipeline_cache, 1, &create,
-                                                    nullptr, &k->pipeline);
+  const VkResult r =
+      d->vk.vkCreateComputePipelines(d->device, cache, 1, &create, nullptr, &k->pipeline);
   d->vk.vkDestroyShaderModule(d->device, shader, nullptr);
   return r;
 }
@@ -93,13 +150,23 @@ VkResult MakePipeline(Device* d, const SyGpuSource& source, const std::vector<ui
 SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
   Device* d = static_cast<Device*>(context);
   return Guarded(d->host, [&]() -> SyStatus {
-    std::vector<uint32_t> words;
-    if (SyStatus e = SpirvOf(d, *source, &words)) return e;
+    Compiled compiled;
+    const bool cached = FromCache(d, *source, &compiled);
+    if (!cached)
+      if (SyStatus e = FromSource(d, *source, &compiled.words)) return e;
+    std::vector<uint32_t> words = compiled.words;
     FixFloats(*d->facts, source->contracts, &words);
+    PipelineCache cache(*d);
+    if (VkResult r = cache.Fill(compiled.pipeline)) return d->Fail(r, "vkCreatePipelineCache");
     auto kernel = std::make_unique<Kernel>();
     kernel->device = d;
-    if (VkResult r = MakePipeline(d, *source, words, kernel.get()))
+    if (VkResult r = MakePipeline(d, *source, words, cache.get(), kernel.get()))
       return d->Fail(r, source->signature->name);
+    if (!cached) {
+      compiled.pipeline = cache.Data();
+      ToCache(*d, *source, compiled);
+    }
+    d->code.Count(cached);
     *out_native = kernel.release();
     return SY_OK;
   });
