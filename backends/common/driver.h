@@ -1,13 +1,19 @@
 // driver.h: what drivers in C++ share beside the C kit: exceptions kept in, compiled code kept on
-// disk, and the count of both for reports.
+// disk and counted, the ticks of streams.
 #ifndef SY_GPU_DRIVER_H_
 #define SY_GPU_DRIVER_H_
 
 #include <atomic>
+#include <chrono>
+#include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <new>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "gpu.h"
 
@@ -75,6 +81,68 @@ class CompiledCode {
   const SyHost* host_;
   const char* plugin_;
   std::atomic<int32_t> compiled_{0}, from_cache_{0};
+};
+
+// The ticks of a stream, each with an event of the driver's, which is kept until it is reached.
+// `Event` counts its owners (a shared_ptr), so that one can be waited for while others look on.
+// The functions that are handed in: `reached(event)`, called with the mutex held, tells whether it
+// is (an event that failed is, and `reached` keeps the error); `block(event)` waits for it.
+template <class Event>
+class Ticks {
+ public:
+  std::mutex& mutex() { return mutex_; }
+
+  // Takes what is reached off and gives the last tick that is. The caller holds the mutex.
+  template <class ReachedFn>
+  uint64_t Advance(ReachedFn reached) {
+    while (!events_.empty() && reached(events_.front().second)) {
+      done_ = events_.front().first;
+      events_.pop_front();
+    }
+    return done_;
+  }
+
+  // The next tick, for an event that is queued. The caller holds the mutex.
+  uint64_t Add(Event event) {
+    events_.emplace_back(last_ + 1, std::move(event));
+    return ++last_;
+  }
+
+  // An event that is reached when `tick` is; none where it is reached already. The caller holds the
+  // mutex.
+  Event Find(uint64_t tick) const {
+    for (const auto& [number, event] : events_)
+      if (number >= tick) return event;
+    return nullptr;
+  }
+
+  // False where `timeout_ns` (below 0: none) ended first.
+  template <class ReachedFn, class BlockFn>
+  bool Wait(uint64_t tick, int64_t timeout_ns, ReachedFn reached, BlockFn block) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::nanoseconds(timeout_ns < 0 ? 0 : timeout_ns);
+    for (;;) {
+      Event event;
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (Advance(reached) >= tick) return true;
+        event = Find(tick);
+        if (!event) return true;  // it was never recorded
+      }
+      if (timeout_ns < 0) {
+        block(event);
+      } else if (Clock::now() >= end) {
+        return false;
+      } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+      }
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  uint64_t last_ = 0, done_ = 0;
+  std::deque<std::pair<uint64_t, Event>> events_;
 };
 
 }  // namespace sy::gpu

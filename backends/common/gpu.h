@@ -24,6 +24,11 @@ extern "C" {
 
 typedef struct SyGpu SyGpu;
 
+// Work items of a group: where nothing else matters, and where a group works together, which it
+// does only on devices that are no processor (SyGpuDriver.is_cpu). A device must take as many.
+#define SY_GPU_GROUP 64
+#define SY_GPU_MOST_ITEMS 256
+
 // A kernel that was compiled.
 typedef struct SyGpuKernel {
   SyGpuSignature signature;

@@ -88,8 +88,6 @@ SyStatus sy_gpu_product_of(SyGpuCall* c, const SyView* a, const SyView* b, const
 // A copy as a step of another kernel; the call's indices must be wide enough for both.
 SyStatus sy_gpu_copy_view(SyGpuCall* c, const SyView* from, const SyView* to);
 
-#define SY_GPU_GROUP 64  // work items in a group where nothing else matters
-
 int64_t sy_gpu_type_bytes(int32_t type);
 
 #endif  // SY_GPU_KIT_H_

@@ -6,8 +6,8 @@
 #include "texts.h"
 #include "walk.h"
 
-#define CHUNK 4096       // elements that one item or group combines
-#define GROUP_ITEMS 256  // of a group that combines together
+#define CHUNK 4096                     // elements that one item or group combines
+#define GROUP_ITEMS SY_GPU_MOST_ITEMS  // of a group that combines together
 
 typedef struct Reduce {
   const SyProgram* program;

@@ -6,7 +6,7 @@
 #include "texts.h"
 #include "walk.h"
 
-#define GROUP_ITEMS 256
+#define GROUP_ITEMS SY_GPU_MOST_ITEMS  // of a group that combines together
 
 typedef struct Row {
   const SyCall* call;

@@ -75,16 +75,14 @@ inline Device* DeviceOf(uint64_t handle) {
   return static_cast<Device*>(sy_gpu_context(sy_gpu_from(handle)));
 }
 
-// A stream. Ticks are events that are kept until somebody asks or waits. Calls on one stream do not
-// overlap but for query and sync, which look at what `mutex` guards only.
+using SharedEvent = std::shared_ptr<std::remove_pointer_t<Event>>;
+
+// Calls on one stream do not overlap but for query and sync, which look at the ticks only.
 struct Stream {
   Queue queue = nullptr;
   Blas blas = nullptr;  // made at the first product
-  std::mutex mutex;
-  uint64_t last_tick = 0, done_tick = 0;
-  std::deque<std::pair<uint64_t, Event>> ticks;
-  std::vector<Event> idle_events;
-  Result error = kSuccess;  // sticks until reset
+  gpu::Ticks<SharedEvent> ticks;
+  Result error = kSuccess;  // sticks until reset; under the mutex of the ticks
 };
 
 inline Stream* StreamOf(uint64_t handle) { return reinterpret_cast<Stream*>(handle); }

@@ -41,7 +41,6 @@ namespace sy::opencl {
   X(clSetEventCallback)           \
   X(clGetEventInfo)               \
   X(clWaitForEvents)              \
-  X(clRetainEvent)                \
   X(clReleaseEvent)               \
   X(clFlush)                      \
   X(clFinish)

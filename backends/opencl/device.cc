@@ -83,10 +83,18 @@ void FindDevices(State* s) {
     if (cl.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS) continue;
     std::vector<cl_device_id> devices(count);
     cl.clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, devices.data(), nullptr);
-    for (cl_device_id id : devices)
-      if (Facts f = Describe(cl, id); f.has_compiler) s->devices.push_back(std::move(f));
+    for (cl_device_id id : devices) {
+      Facts f = Describe(cl, id);
+      const int32_t want = f.type & CL_DEVICE_TYPE_CPU ? SY_GPU_GROUP : SY_GPU_MOST_ITEMS;
+      if (!f.has_compiler)
+        s->reason = f.name + ": no compiler";
+      else if (f.max_group < want)
+        s->reason = f.name + ": work groups of at most " + std::to_string(f.max_group) + " items";
+      else
+        s->devices.push_back(std::move(f));
+    }
   }
-  if (s->devices.empty() && s->reason.empty()) s->reason = "no OpenCL device has a compiler";
+  if (s->devices.empty() && s->reason.empty()) s->reason = "the OpenCL platforms have no device";
 }
 
 int32_t Count(void* state) {

@@ -59,14 +59,14 @@ inline Device* DeviceOf(uint64_t handle) {
   return static_cast<Device*>(sy_gpu_context(sy_gpu_from(handle)));
 }
 
-// A queue, in order. Ticks are markers whose events are kept until somebody asks or waits. Calls on
-// one stream do not overlap but for query and sync, which look at the ticks only.
+using Event = std::shared_ptr<std::remove_pointer_t<cl_event>>;
+
+// A queue, in order. Ticks are markers. Calls on one stream do not overlap but for query and sync,
+// which look at the ticks only.
 struct Stream {
   cl_command_queue queue = nullptr;
-  std::mutex mutex;  // of all below
-  uint64_t last_tick = 0, done_tick = 0;
-  std::deque<std::pair<uint64_t, cl_event>> ticks;
-  cl_int error = CL_SUCCESS;  // sticks until reset
+  gpu::Ticks<Event> ticks;
+  cl_int error = CL_SUCCESS;  // sticks until reset; under the mutex of the ticks
 };
 
 inline Stream* StreamOf(uint64_t handle) { return reinterpret_cast<Stream*>(handle); }

@@ -1,26 +1,21 @@
-#include <chrono>
-#include <thread>
-
 #include "device.h"
 
 namespace sy::opencl {
 namespace {
 
-// Takes ticks that are reached off the front. The caller holds the mutex.
-void Advance(const Api& cl, Stream* s) {
-  while (!s->ticks.empty()) {
+// For Ticks: is the event reached? The stream keeps its error.
+auto ReachedBy(const Device& d, Stream* s) {
+  return [&d, s](const Event& event) {
     cl_int status = CL_QUEUED;
-    cl.clGetEventInfo(s->ticks.front().second, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status,
-                      &status, nullptr);
-    if (status > CL_COMPLETE) return;
+    d.cl->clGetEventInfo(event.get(), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status,
+                         nullptr);
     if (status < 0 && s->error == CL_SUCCESS) s->error = status;
-    s->done_tick = s->ticks.front().first;
-    cl.clReleaseEvent(s->ticks.front().second);
-    s->ticks.pop_front();
-  }
+    return status <= CL_COMPLETE;
+  };
 }
 
-SyStatus Stuck(Device* d, Stream* s) {
+// The caller holds the mutex of the ticks.
+SyStatus Stuck(Device* d, const Stream* s) {
   return s->error == CL_SUCCESS ? SY_OK : d->Fail(s->error, "queued work failed");
 }
 
@@ -49,27 +44,22 @@ void Destroy(void*, uint64_t handle, uint64_t stream) {
     std::lock_guard<std::mutex> lock(d.queues_mutex);
     std::erase(d.queues, s->queue);
   }
-  for (const auto& [tick, event] : s->ticks) cl.clReleaseEvent(event);
-  cl.clReleaseCommandQueue(s->queue);
+  cl_command_queue queue = s->queue;
   delete s;
+  cl.clReleaseCommandQueue(queue);
 }
 
 SyStatus Record(void*, uint64_t handle, uint64_t stream, uint64_t* out_tick) {
   Device& d = *DeviceOf(handle);
   Stream* s = StreamOf(stream);
   return Guarded(d.host, [&]() -> SyStatus {
-    std::lock_guard<std::mutex> lock(s->mutex);
-    Advance(*d.cl, s);
+    std::lock_guard<std::mutex> lock(s->ticks.mutex());
+    s->ticks.Advance(ReachedBy(d, s));
     if (SyStatus e = Stuck(&d, s)) return e;
-    cl_event event = nullptr;
-    s->ticks.emplace_back();
-    const cl_int code = d.cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &event);
-    if (code != CL_SUCCESS) {
-      s->ticks.pop_back();
-      return d.Fail(code, "clEnqueueMarkerWithWaitList");
-    }
-    s->ticks.back() = {++s->last_tick, event};
-    *out_tick = s->last_tick;
+    cl_event marker = nullptr;
+    const cl_int code = d.cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &marker);
+    if (code != CL_SUCCESS) return d.Fail(code, "clEnqueueMarkerWithWaitList");
+    *out_tick = s->ticks.Add(Event(marker, d.cl->clReleaseEvent));
     return SY_OK;
   });
 }
@@ -77,53 +67,35 @@ SyStatus Record(void*, uint64_t handle, uint64_t stream, uint64_t* out_tick) {
 SyStatus Wait(void*, uint64_t handle, uint64_t stream, uint64_t other, uint64_t tick) {
   Device& d = *DeviceOf(handle);
   Stream* from = StreamOf(other);
-  std::lock_guard<std::mutex> lock(from->mutex);
-  Advance(*d.cl, from);
-  for (const auto& [number, event] : from->ticks) {
-    if (number < tick) continue;
-    const cl_int code =
-        d.cl->clEnqueueBarrierWithWaitList(StreamOf(stream)->queue, 1, &event, nullptr);
-    return code == CL_SUCCESS ? SY_OK : d.Fail(code, "clEnqueueBarrierWithWaitList");
-  }
-  return SY_OK;  // reached already
+  std::lock_guard<std::mutex> lock(from->ticks.mutex());
+  const Event event = from->ticks.Find(tick);
+  if (!event) return SY_OK;
+  cl_event marker = event.get();
+  const cl_int code =
+      d.cl->clEnqueueBarrierWithWaitList(StreamOf(stream)->queue, 1, &marker, nullptr);
+  return code == CL_SUCCESS ? SY_OK : d.Fail(code, "clEnqueueBarrierWithWaitList");
 }
 
 SyStatus Query(void*, uint64_t handle, uint64_t stream, uint64_t* out_tick) {
   Device& d = *DeviceOf(handle);
   Stream* s = StreamOf(stream);
-  std::lock_guard<std::mutex> lock(s->mutex);
-  Advance(*d.cl, s);
-  *out_tick = s->done_tick;
+  std::lock_guard<std::mutex> lock(s->ticks.mutex());
+  *out_tick = s->ticks.Advance(ReachedBy(d, s));
   return Stuck(&d, s);
 }
 
 SyStatus Sync(void*, uint64_t handle, uint64_t stream, uint64_t tick, int64_t timeout_ns) {
   Device& d = *DeviceOf(handle);
   Stream* s = StreamOf(stream);
-  using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + std::chrono::nanoseconds(timeout_ns < 0 ? 0 : timeout_ns);
-  for (;;) {
-    std::unique_lock<std::mutex> lock(s->mutex);
-    Advance(*d.cl, s);
-    if (s->done_tick >= tick || s->ticks.empty()) return Stuck(&d, s);
-    if (timeout_ns < 0) {
-      cl_event event = nullptr;
-      for (const auto& [number, e] : s->ticks) {
-        event = e;
-        if (number >= tick) break;
-      }
-      d.cl->clRetainEvent(event);  // others may take it off meanwhile
-      lock.unlock();
-      d.cl->clWaitForEvents(1, &event);
-      d.cl->clReleaseEvent(event);
-      continue;
-    }
-    lock.unlock();
-    if (Clock::now() >= end)
-      return d.host->fail(SY_DEADLINE_EXCEEDED, "opencl: tick %llu was not reached in time",
-                          static_cast<unsigned long long>(tick));
-    std::this_thread::sleep_for(std::chrono::microseconds(20));
-  }
+  const auto block = [&](const Event& event) {
+    cl_event marker = event.get();
+    d.cl->clWaitForEvents(1, &marker);
+  };
+  if (!s->ticks.Wait(tick, timeout_ns, ReachedBy(d, s), block))
+    return d.host->fail(SY_DEADLINE_EXCEEDED, "opencl: tick %llu was not reached in time",
+                        static_cast<unsigned long long>(tick));
+  std::lock_guard<std::mutex> lock(s->ticks.mutex());
+  return Stuck(&d, s);
 }
 
 SyStatus Flush(void*, uint64_t handle, uint64_t stream) {
@@ -134,7 +106,7 @@ SyStatus Flush(void*, uint64_t handle, uint64_t stream) {
 
 SyStatus Reset(void*, uint64_t, uint64_t stream) {
   Stream* s = StreamOf(stream);
-  std::lock_guard<std::mutex> lock(s->mutex);
+  std::lock_guard<std::mutex> lock(s->ticks.mutex());
   s->error = CL_SUCCESS;
   return SY_OK;
 }
