@@ -103,6 +103,7 @@ constexpr int kCompute32F = 68, kCompute64F = 70, kComputeTf32 = 77;
     (Blas, int, int, int, int, int, const void*, const void*, int, int, long long, const void*, \
      int, int, long long, const void*, void*, int, int, long long, int, int, int))
 
+// NOLINTBEGIN(bugprone-macro-parentheses): declarations
 struct Driver {
 #define X(name, args) int(*name) args = nullptr;
   SY_CUDA_DRIVER_FUNCTIONS(X)
@@ -118,6 +119,7 @@ struct BlasApi {
   SY_CUDA_BLAS_FUNCTIONS(X)
 #undef X
 };
+// NOLINTEND(bugprone-macro-parentheses)
 
 // Opens a library by an explicit path or, where that is empty, by its usual names, and fills the
 // table. The library stays open. False with a reason.

@@ -46,6 +46,7 @@ namespace sy::opencl {
   X(clFinish)
 
 struct Api {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration
 #define X(name) decltype(&::name) name = nullptr;
   SY_OPENCL_FUNCTIONS(X)
 #undef X

@@ -100,7 +100,8 @@ SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_progra
 // Sets argument `i` where it is not what it was. The caller holds the mutex.
 cl_int SetBuffer(Kernel* k, int32_t i, cl_mem mem) {
   if (k->buffers[i] == mem) return CL_SUCCESS;
-  const cl_int code = k->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), sizeof mem, &mem);
+  const cl_int code =
+      k->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), sizeof(cl_mem), &mem);
   k->buffers[i] = code == CL_SUCCESS ? mem : nullptr;
   return code;
 }
@@ -159,7 +160,7 @@ SyStatus Launch(void* context, const SyGpuLaunch* launch) {
     constants = d->cl->clCreateBuffer(d->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, bytes,
                                       launch->params, &made);
     if (made != CL_SUCCESS) return d->Fail(made, s.name);
-    code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(s.buffer_count), sizeof constants,
+    code |= d->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(s.buffer_count), sizeof(cl_mem),
                                   &constants);
   }
   if (code != CL_SUCCESS) {

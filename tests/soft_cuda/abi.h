@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+// NOLINTBEGIN(readability-identifier-naming): NVIDIA's names
+
 #define SOFT_API extern "C" __attribute__((visibility("default")))
 
 enum CUresult : int {
@@ -224,5 +226,7 @@ SOFT_API CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned 
                                  unsigned grid_z, unsigned block_x, unsigned block_y,
                                  unsigned block_z, unsigned shared_bytes, CUstream stream,
                                  void** params, void** extra);
+
+// NOLINTEND(readability-identifier-naming)
 
 #endif  // TESTS_SOFT_CUDA_ABI_H_

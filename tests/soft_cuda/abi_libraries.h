@@ -4,6 +4,8 @@
 
 #include "tests/soft_cuda/abi.h"
 
+// NOLINTBEGIN(readability-identifier-naming,bugprone-reserved-identifier): NVIDIA's names
+
 // ---- NVRTC
 
 enum nvrtcResult : int {
@@ -108,5 +110,7 @@ SOFT_API cublasStatus_t cublasGemmBatchedEx(
     const void* alpha, const void* const* a, cudaDataType a_type, int lda, const void* const* b,
     cudaDataType b_type, int ldb, const void* beta, void* const* c, cudaDataType c_type, int ldc,
     int batches, cublasComputeType_t compute, cublasGemmAlgo_t algorithm);
+
+// NOLINTEND(readability-identifier-naming,bugprone-reserved-identifier)
 
 #endif  // TESTS_SOFT_CUDA_ABI_LIBRARIES_H_

@@ -2,7 +2,6 @@
 // its kernels, compiled for the host; what it gives as cubin or PTX only libsoft_cuda.so can load.
 #include <algorithm>
 #include <cctype>
-#include <cstring>
 #include <map>
 #include <new>
 #include <string>
@@ -212,7 +211,7 @@ nvrtcResult CompileProgram(_nvrtcProgram* program, int count, const char* const*
 nvrtcResult Give(const _nvrtcProgram* program, const std::string& bytes, char* out) {
   if (!program) return NVRTC_ERROR_INVALID_PROGRAM;
   if (!out) return NVRTC_ERROR_INVALID_INPUT;
-  std::memcpy(out, bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), out);
   return NVRTC_SUCCESS;
 }
 
