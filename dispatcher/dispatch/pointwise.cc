@@ -579,7 +579,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   call.test_grow[0] = call.test_grow[1] = 0;
 #endif
   Count(kCounterKernels);
-  if (!device->synchronous) {
+  if (!device->synchronous) [[unlikely]] {
     absl::Status status = Queue(*k, stream, call, tensors, target);
     if (absl::IsUnimplemented(status)) [[unlikely]]
       return RunGeneral(op, attr_data, run, out);
