@@ -127,6 +127,8 @@ SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
     kernel->kernel = d->cl->clCreateKernel(kernel->program, source->signature->name, &code);
     if (code != CL_SUCCESS) return d->Fail(code, "clCreateKernel");
     if (!cached) ToCache(*d, *source, kernel->program);
+    kernel->params.reserve(
+        static_cast<size_t>(source->signature->param_bytes));  // none at a launch
     d->code.Count(cached);
     *out_native = kernel.release();
     return SY_OK;
