@@ -158,6 +158,7 @@ typedef uint32_t SyDtype;
 typedef struct SyTensor SyTensor;  // a strided view of device memory, with its place on the tape
 typedef struct SyDevice SyDevice;  // a device of a loaded plugin; never freed, compare by address
 typedef struct SyStream SyStream;  // a queue of work on one device
+typedef struct SyTimestamp SyTimestamp;  // when a stream of a device came to a point of its work
 
 // A list of integers or a text inside an attribute struct. Borrowed.
 typedef struct SyInts {
@@ -403,6 +404,9 @@ typedef struct SyApi {
   void(SY_CALL* stream_release)(SyStream*);
   SyStatus(SY_CALL* stream_set_current)(const SyDevice*, SyStream*);
   SyStatus(SY_CALL* stream_synchronize)(SyStream*);
+  SyStatus(SY_CALL* timestamp_create)(const SyDevice*, SyTimestamp**);
+  SyStatus(SY_CALL* timestamp_elapsed)(const SyTimestamp*, const SyTimestamp*, int64_t*);
+  void(SY_CALL* timestamp_release)(SyTimestamp*);
   SyStatus(SY_CALL* tensor_empty)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
   SyStatus(SY_CALL* tensor_full)(const int64_t*, int32_t, SyDtype, const char*, double, SyTensor**);
   SyStatus(SY_CALL* tensor_randn)(const int64_t*, int32_t, SyDtype, const char*, SyTensor**);
@@ -462,7 +466,7 @@ typedef struct SyApi {
   SyStatus(SY_CALL* tensor_set_data)(SyTensor*, SyTensor*);
   SY_TEST_GROW
 } SyApi;
-SY_CHECK_SIZE(SyApi, 672);
+SY_CHECK_SIZE(SyApi, 696);
 
 #ifdef __cplusplus
 }  // extern "C"
@@ -574,6 +578,18 @@ SY_API void sy_stream_release(SyStream* stream);
 // default.
 SY_API SyStatus sy_stream_set_current(const SyDevice* device, SyStream* stream);
 SY_API SyStatus sy_stream_synchronize(SyStream* stream);  // Blocks.
+
+// Time on the device. A time stamp is queued on the thread's current stream of `device` and takes
+// the device's clock when the work queued before it has finished; on a device without streams the
+// host's clock, at once. SY_UNIMPLEMENTED where the device's plugin keeps no time. The plugin
+// cannot be closed while one lives.
+SY_API SyStatus sy_timestamp_create(const SyDevice* device, SyTimestamp** out_timestamp);
+// Nanoseconds from one to the other, two of one device; below 0 where `to` came first. How fine the
+// clock is, is the device's affair. Blocks until both are reached; errors as sy_synchronize(), but
+// for bad indices.
+SY_API SyStatus sy_timestamp_elapsed(const SyTimestamp* from, const SyTimestamp* to,
+                                     int64_t* out_ns);
+SY_API void sy_timestamp_release(SyTimestamp* timestamp);  // reached or not. NULL: nothing
 
 // ------------------------------------------------------------------------------------------------
 // Tensors. `shape` has `rank` entries, rank 0 to SY_MAX_RANK, each >= 0. `device` is a name as in

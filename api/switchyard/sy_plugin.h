@@ -597,9 +597,20 @@ typedef struct SyStreamFns {  // sized
   SyStatus(SY_CALL* reset)(void* state, uint64_t device, uint64_t stream);  // [stream] forgets a
                                                                             // stuck error. May be
                                                                             // NULL
+  // Time stamps, to measure with: all three, or NULL. [stream]. Queues one, which takes the device's
+  // clock when what was queued before it has finished. Streams without stamps must not be slower
+  // for it.
+  SyStatus(SY_CALL* timestamp)(void* state, uint64_t device, uint64_t stream,
+                               uint64_t* out_timestamp);
+  // [any]. Nanoseconds from one to the other, below 0 where `to` came first. Both are reached: the
+  // host has waited for ticks behind them. They may be of two streams.
+  SyStatus(SY_CALL* elapsed)(void* state, uint64_t device, uint64_t from, uint64_t to,
+                             int64_t* out_ns);
+  // [any]. Gives the handle up, reached or not.
+  void(SY_CALL* drop_timestamp)(void* state, uint64_t device, uint64_t timestamp);
   SY_TEST_GROW
 } SyStreamFns;
-SY_CHECK_SIZE(SyStreamFns, 72);
+SY_CHECK_SIZE(SyStreamFns, 96);
 
 // Capture and replay. NULL: the host replays the calls. [stream], device open.
 typedef struct SyGraphFns {  // sized

@@ -171,6 +171,26 @@ inline void synchronize() { detail::Check(sy_synchronize(nullptr)); }
 inline void synchronize(const Device& device) { detail::Check(sy_synchronize(device.handle())); }
 inline void manual_seed(uint64_t seed) { sy_seed(seed); }
 
+// When a device came to this point of the thread's work on it, by the device's clock: put one
+// before and one behind what is to be measured. Does not wait.
+class Timestamp {
+ public:
+  explicit Timestamp(const Device& device = {}) {
+    SyTimestamp* timestamp = nullptr;
+    detail::Check(sy_timestamp_create(device.handle(), &timestamp));
+    timestamp_.reset(timestamp, sy_timestamp_release);
+  }
+  // Waits for both, which are of one device.
+  double seconds_since(const Timestamp& from) const {
+    int64_t ns = 0;
+    detail::Check(sy_timestamp_elapsed(from.timestamp_.get(), timestamp_.get(), &ns));
+    return 1e-9 * static_cast<double>(ns);
+  }
+
+ private:
+  std::shared_ptr<SyTimestamp> timestamp_;
+};
+
 // How a new tensor is made.
 struct TensorOptions {
   Dtype dtype = {};

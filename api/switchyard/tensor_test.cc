@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -170,6 +171,14 @@ TEST(Printing, IsLikeNumPy) {
   const std::string large = Printed(sy::arange(2000));
   EXPECT_EQ(large.substr(0, large.find("  ")), "[0, 1, 2, ..., 1997, 1998, 1999]");
   EXPECT_EQ(Printed(Tensor()), "none");
+}
+
+TEST(Devices, TellTheTimeBetweenTwoPoints) {
+  const sy::Timestamp begin;
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const sy::Timestamp end(sy::Device("cpu"));
+  EXPECT_GE(end.seconds_since(begin), 0.005);
+  EXPECT_EQ(begin.seconds_since(end), -end.seconds_since(begin));
 }
 
 TEST(Devices, AreChosenForAScope) {

@@ -1,5 +1,5 @@
-// driver.h: what drivers in C++ share beside the C kit: exceptions kept in, compiled code kept on
-// disk and counted, the ticks of streams.
+// driver.h: what drivers in C++ share beside the C kit: exceptions kept in, devices counted,
+// compiled code kept on disk and counted, the ticks of streams.
 #ifndef SY_GPU_DRIVER_H_
 #define SY_GPU_DRIVER_H_
 
@@ -29,6 +29,33 @@ SyStatus Guarded(const SyHost* host, const char* plugin, Body body) {
   } catch (const std::exception& e) {
     return host->fail(SY_INTERNAL, "%s: %s", plugin, e.what());
   }
+}
+
+// What plugins have in common whose State keeps `host`, what is known of the `devices` that were
+// found when it was made, and the `reason` why there are none.
+template <class State>
+SyStatus Start(const SyHost* host, const char* plugin, void (*find)(State*), void** out_state) {
+  return Guarded(host, plugin, [&] {
+    auto state = std::make_unique<State>();
+    state->host = host;
+    find(state.get());
+    *out_state = state.release();
+    return SY_OK;
+  });
+}
+
+template <class State>
+int32_t Count(void* state) {
+  const State& s = *static_cast<State*>(state);
+  if (s.devices.empty()) s.host->fail(SY_UNAVAILABLE, "%s", s.reason.c_str());
+  return static_cast<int32_t>(s.devices.size());
+}
+
+// What is known of a device; null where there is none of that index.
+template <class State>
+auto* FactsOf(State* state, int32_t index) {
+  const bool is_there = index >= 0 && static_cast<size_t>(index) < state->devices.size();
+  return is_there ? &state->devices[static_cast<size_t>(index)] : nullptr;
 }
 
 // Compiled code in the host's cache folder. A blob begins with all that it depends on: `about`

@@ -71,6 +71,7 @@ constexpr int kPoolReleaseThreshold = 4;  // CUmemPool_attribute
   X(cuEventRecord, (Event, Queue))                                                         \
   X(cuEventQuery, (Event))                                                                 \
   X(cuEventSynchronize, (Event))                                                           \
+  X(cuEventElapsedTime, (float*, Event, Event))                                            \
   X(cuModuleLoadData, (Module*, const void*))                                              \
   X(cuModuleUnload, (Module))                                                              \
   X(cuModuleGetFunction, (Function*, Module, const char*))                                 \

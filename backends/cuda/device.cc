@@ -77,16 +77,10 @@ void FindDevices(State* s) {
   }
 }
 
-int32_t Count(void* state) {
-  const State& s = *static_cast<State*>(state);
-  if (s.devices.empty()) s.host->fail(SY_UNAVAILABLE, "%s", s.reason.c_str());
-  return static_cast<int32_t>(s.devices.size());
-}
-
 SyStatus Info(void* state, int32_t index, SyDeviceInfo* out_info) {
-  const State& s = *static_cast<State*>(state);
-  if (index < 0 || static_cast<size_t>(index) >= s.devices.size()) return SY_OUT_OF_RANGE;
-  const Facts& f = s.devices[static_cast<size_t>(index)];
+  const Facts* facts = gpu::FactsOf(static_cast<State*>(state), index);
+  if (!facts) return SY_OUT_OF_RANGE;
+  const Facts& f = *facts;
   const bool simulated = f.name.find("simulator") != std::string::npos;
   SY_SET(out_info, type,
          simulated      ? SY_DEVICE_TYPE_SIMULATOR
@@ -110,10 +104,11 @@ SyStatus Info(void* state, int32_t index, SyDeviceInfo* out_info) {
 SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
-    if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
+    const Facts* facts = gpu::FactsOf(s, index);
+    if (!facts) return SY_OUT_OF_RANGE;
     auto d = std::make_unique<Device>(s->host);
     d->state = s;
-    d->facts = &s->devices[static_cast<size_t>(index)];
+    d->facts = facts;
     d->cache_prefix = "sm_" + std::to_string(d->facts->capability) + "|nvrtc " +
                       std::to_string(s->nvrtc_version) + "|" + d->facts->driver + "|" +
                       d->facts->name;
@@ -186,7 +181,7 @@ SyStatus Device::Fail(Result result, const char* what) {
 
 const SyDeviceFns kDeviceFns = {
     .size = sizeof(SyDeviceFns),
-    .count = Count,
+    .count = gpu::Count<State>,
     .info = Info,
     .open = Open,
     .close = CloseDevice,
@@ -194,13 +189,7 @@ const SyDeviceFns kDeviceFns = {
 };
 
 SyStatus Start(const SyHost* host, void** out_state) {
-  return Guarded(host, [&] {
-    auto state = std::make_unique<State>();
-    state->host = host;
-    FindDevices(state.get());
-    *out_state = state.release();
-    return SY_OK;
-  });
+  return gpu::Start(host, "cuda", FindDevices, out_state);
 }
 
 void Close(void* state) { delete static_cast<State*>(state); }

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "device.h"
 
 namespace sy::cuda {
@@ -96,6 +98,34 @@ SyStatus Reset(void*, uint64_t, uint64_t stream) {
   return SY_OK;
 }
 
+SyStatus QueueTimestamp(void*, uint64_t handle, uint64_t stream, uint64_t* out_timestamp) {
+  Device& d = *DeviceOf(handle);
+  const Current current(d);
+  Event event = nullptr;
+  if (Result r = d.cu().cuEventCreate(&event, 0)) return d.Fail(r, "cuEventCreate");
+  if (Result r = d.cu().cuEventRecord(event, StreamOf(stream)->queue)) {
+    d.cu().cuEventDestroy_v2(event);
+    return d.Fail(r, "cuEventRecord");
+  }
+  *out_timestamp = reinterpret_cast<uint64_t>(event);
+  return SY_OK;
+}
+
+SyStatus Elapsed(void*, uint64_t handle, uint64_t from, uint64_t to, int64_t* out_ns) {
+  Device& d = *DeviceOf(handle);
+  const Current current(d);
+  float ms = 0;
+  if (Result r = d.cu().cuEventElapsedTime(&ms, reinterpret_cast<Event>(from),
+                                           reinterpret_cast<Event>(to)))
+    return d.Fail(r, "cuEventElapsedTime");
+  *out_ns = std::llround(double{ms} * 1e6);
+  return SY_OK;
+}
+
+void DropTimestamp(void*, uint64_t handle, uint64_t timestamp) {
+  DeviceOf(handle)->cu().cuEventDestroy_v2(reinterpret_cast<Event>(timestamp));
+}
+
 }  // namespace
 
 const SyStreamFns kStreamFns = {
@@ -107,6 +137,9 @@ const SyStreamFns kStreamFns = {
     .query = Query,
     .sync = Sync,
     .reset = Reset,
+    .timestamp = QueueTimestamp,
+    .elapsed = Elapsed,
+    .drop_timestamp = DropTimestamp,
 };
 
 }  // namespace sy::cuda

@@ -40,6 +40,7 @@ namespace sy::opencl {
   X(clEnqueueBarrierWithWaitList) \
   X(clSetEventCallback)           \
   X(clGetEventInfo)               \
+  X(clGetEventProfilingInfo)      \
   X(clWaitForEvents)              \
   X(clReleaseEvent)               \
   X(clFlush)                      \

@@ -97,16 +97,10 @@ void FindDevices(State* s) {
   if (s->devices.empty() && s->reason.empty()) s->reason = "the OpenCL platforms have no device";
 }
 
-int32_t Count(void* state) {
-  const State& s = *static_cast<State*>(state);
-  if (s.devices.empty()) s.host->fail(SY_UNAVAILABLE, "%s", s.reason.c_str());
-  return static_cast<int32_t>(s.devices.size());
-}
-
 SyStatus Info(void* state, int32_t index, SyDeviceInfo* out_info) {
-  const State& s = *static_cast<State*>(state);
-  if (index < 0 || static_cast<size_t>(index) >= s.devices.size()) return SY_OUT_OF_RANGE;
-  const Facts& f = s.devices[static_cast<size_t>(index)];
+  const Facts* facts = gpu::FactsOf(static_cast<State*>(state), index);
+  if (!facts) return SY_OUT_OF_RANGE;
+  const Facts& f = *facts;
   const uint64_t types = f.has_f64 ? SY_T_ALL : SY_T_ALL & ~SY_T_BIT(SY_T_F64);
   SY_SET(out_info, type,
          f.type & CL_DEVICE_TYPE_CPU ? SY_DEVICE_TYPE_CPU
@@ -149,11 +143,12 @@ SyGpuDriver DriverFor(const Facts& f) {
 SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
-    if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
+    const Facts* facts = gpu::FactsOf(s, index);
+    if (!facts) return SY_OUT_OF_RANGE;
     auto device = std::make_unique<Device>(s->host);
     device->state = s;
     device->cl = &s->api;
-    device->facts = &s->devices[static_cast<size_t>(index)];
+    device->facts = facts;
     device->cache_prefix =
         device->facts->name + "|" + device->facts->driver + "|" + device->facts->version;
     cl_int code = CL_SUCCESS;
@@ -202,7 +197,7 @@ SyStatus Device::Fail(cl_int code, const char* what) {
 
 const SyDeviceFns kDeviceFns = {
     .size = sizeof(SyDeviceFns),
-    .count = Count,
+    .count = gpu::Count<State>,
     .info = Info,
     .open = Open,
     .close = CloseDevice,
@@ -210,13 +205,7 @@ const SyDeviceFns kDeviceFns = {
 };
 
 SyStatus Start(const SyHost* host, void** out_state) {
-  return Guarded(host, [&] {
-    auto state = std::make_unique<State>();
-    state->host = host;
-    FindDevices(state.get());
-    *out_state = state.release();
-    return SY_OK;
-  });
+  return gpu::Start(host, "opencl", FindDevices, out_state);
 }
 
 void Close(void* state) { delete static_cast<State*>(state); }

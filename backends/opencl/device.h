@@ -65,6 +65,7 @@ using Event = std::shared_ptr<std::remove_pointer_t<cl_event>>;
 // which look at the ticks only.
 struct Stream {
   cl_command_queue queue = nullptr;
+  bool keeps_times = false;  // the queue does
   gpu::Ticks<Event> ticks;
   cl_int error = CL_SUCCESS;  // sticks until reset; under the mutex of the ticks
 };

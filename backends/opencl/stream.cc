@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "device.h"
 
 namespace sy::opencl {
@@ -19,34 +21,38 @@ SyStatus Stuck(Device* d, const Stream* s) {
   return s->error == CL_SUCCESS ? SY_OK : d->Fail(s->error, "queued work failed");
 }
 
+SyStatus NewQueue(Device* d, cl_command_queue_properties properties, cl_command_queue* out) {
+  cl_int code = CL_SUCCESS;
+  std::lock_guard<std::mutex> lock(d->queues_mutex);
+  d->queues.reserve(d->queues.size() + 1);
+  *out = d->cl->clCreateCommandQueue(d->context, d->facts->id, properties, &code);
+  if (code != CL_SUCCESS) return d->Fail(code, "clCreateCommandQueue");
+  d->queues.push_back(*out);
+  return SY_OK;
+}
+
+// What is queued is still run.
+void ReleaseQueue(Device* d, cl_command_queue queue) {
+  {
+    std::lock_guard<std::mutex> lock(d->queues_mutex);
+    std::erase(d->queues, queue);
+  }
+  d->cl->clReleaseCommandQueue(queue);
+}
+
 SyStatus Create(void*, uint64_t handle, uint32_t, uint64_t* out_stream) {
   Device& d = *DeviceOf(handle);
   return Guarded(d.host, [&]() -> SyStatus {
     auto stream = std::make_unique<Stream>();
-    cl_int code = CL_SUCCESS;
-    {
-      std::lock_guard<std::mutex> lock(d.queues_mutex);
-      d.queues.reserve(d.queues.size() + 1);
-      stream->queue = d.cl->clCreateCommandQueue(d.context, d.facts->id, 0, &code);
-      if (code == CL_SUCCESS) d.queues.push_back(stream->queue);
-    }
-    if (code != CL_SUCCESS) return d.Fail(code, "clCreateCommandQueue");
+    if (SyStatus e = NewQueue(&d, 0, &stream->queue)) return e;
     *out_stream = reinterpret_cast<uint64_t>(stream.release());
     return SY_OK;
   });
 }
 
 void Destroy(void*, uint64_t handle, uint64_t stream) {
-  Device& d = *DeviceOf(handle);
-  const Api& cl = *d.cl;
-  Stream* s = StreamOf(stream);
-  {
-    std::lock_guard<std::mutex> lock(d.queues_mutex);
-    std::erase(d.queues, s->queue);
-  }
-  cl_command_queue queue = s->queue;
-  delete s;
-  cl.clReleaseCommandQueue(queue);
+  const std::unique_ptr<Stream> s(StreamOf(stream));
+  ReleaseQueue(DeviceOf(handle), s->queue);
 }
 
 SyStatus Record(void*, uint64_t handle, uint64_t stream, uint64_t* out_tick) {
@@ -111,6 +117,58 @@ SyStatus Reset(void*, uint64_t, uint64_t stream) {
   return SY_OK;
 }
 
+// A queue tells times only if it was made so, and then is slower: a stream gets such a one with its
+// first time stamp. It begins when the old one has finished.
+SyStatus KeepTimes(Device* d, Stream* s) {
+  if (s->keeps_times) return SY_OK;
+  cl_command_queue queue = nullptr;
+  if (SyStatus e = NewQueue(d, CL_QUEUE_PROFILING_ENABLE, &queue)) return e;
+  cl_event last = nullptr;
+  cl_int code = d->cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &last);
+  if (code == CL_SUCCESS) {
+    code = d->cl->clEnqueueBarrierWithWaitList(queue, 1, &last, nullptr);
+    d->cl->clReleaseEvent(last);
+  }
+  if (code == CL_SUCCESS) code = d->cl->clFlush(s->queue);
+  if (code != CL_SUCCESS) {
+    ReleaseQueue(d, queue);
+    return d->Fail(code, "no queue that keeps times");
+  }
+  ReleaseQueue(d, std::exchange(s->queue, queue));
+  s->keeps_times = true;
+  return SY_OK;
+}
+
+SyStatus QueueTimestamp(void*, uint64_t handle, uint64_t stream, uint64_t* out_timestamp) {
+  Device& d = *DeviceOf(handle);
+  Stream* s = StreamOf(stream);
+  return Guarded(d.host, [&]() -> SyStatus {
+    if (SyStatus e = KeepTimes(&d, s)) return e;
+    cl_event marker = nullptr;
+    const cl_int code = d.cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &marker);
+    if (code != CL_SUCCESS) return d.Fail(code, "clEnqueueMarkerWithWaitList");
+    *out_timestamp = reinterpret_cast<uint64_t>(marker);
+    return SY_OK;
+  });
+}
+
+SyStatus Elapsed(void*, uint64_t handle, uint64_t from, uint64_t to, int64_t* out_ns) {
+  Device& d = *DeviceOf(handle);
+  cl_ulong ns[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    const auto marker = reinterpret_cast<cl_event>(i ? to : from);
+    const cl_int code = d.cl->clGetEventProfilingInfo(marker, CL_PROFILING_COMMAND_END,
+                                                      sizeof ns[i], &ns[i], nullptr);
+    if (code != CL_SUCCESS) return d.Fail(code, "clGetEventProfilingInfo");
+  }
+  *out_ns = static_cast<int64_t>(ns[1] - ns[0]);
+  return SY_OK;
+}
+
+void DropTimestamp(void*, uint64_t handle, uint64_t timestamp) {
+  DeviceOf(handle)->cl->clReleaseEvent(reinterpret_cast<cl_event>(timestamp));
+}
+
 }  // namespace
 
 const SyStreamFns kStreamFns = {
@@ -123,6 +181,9 @@ const SyStreamFns kStreamFns = {
     .sync = Sync,
     .flush = Flush,
     .reset = Reset,
+    .timestamp = QueueTimestamp,
+    .elapsed = Elapsed,
+    .drop_timestamp = DropTimestamp,
 };
 
 }  // namespace sy::opencl

@@ -63,6 +63,11 @@ namespace sy::vulkan {
   X(vkCmdPushConstants)               \
   X(vkCmdDispatch)                    \
   X(vkCmdPipelineBarrier)             \
+  X(vkCreateQueryPool)                \
+  X(vkDestroyQueryPool)               \
+  X(vkGetQueryPoolResults)            \
+  X(vkCmdResetQueryPool)              \
+  X(vkCmdWriteTimestamp)              \
   X(vkCmdCopyBuffer)                  \
   X(vkCmdFillBuffer)
 

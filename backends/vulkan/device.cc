@@ -120,7 +120,10 @@ std::string Describe(const State& s, VkPhysicalDevice physical, Facts* f) {
   for (uint32_t i = 0; i < count; ++i) {
     if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)) continue;
     const bool better = f->queue_count == 0 || !(families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT);
-    if (better) f->queue_family = i, f->queue_count = std::min(families[i].queueCount, 4u);
+    if (!better) continue;
+    f->queue_family = i;
+    f->queue_count = std::min(families[i].queueCount, 4u);
+    f->time_bits = families[i].timestampValidBits;
   }
   if (f->queue_count == 0) return "no queue that computes";
   if (f->limits.maxComputeWorkGroupInvocations < SY_GPU_MOST_ITEMS ||
@@ -176,16 +179,10 @@ void FindDevices(State* s) {
   }
 }
 
-int32_t Count(void* state) {
-  const State& s = *static_cast<State*>(state);
-  if (s.devices.empty()) s.host->fail(SY_UNAVAILABLE, "%s", s.reason.c_str());
-  return static_cast<int32_t>(s.devices.size());
-}
-
 SyStatus Info(void* state, int32_t index, SyDeviceInfo* out_info) {
-  const State& s = *static_cast<State*>(state);
-  if (index < 0 || static_cast<size_t>(index) >= s.devices.size()) return SY_OUT_OF_RANGE;
-  const Facts& f = s.devices[static_cast<size_t>(index)];
+  const Facts* facts = gpu::FactsOf(static_cast<State*>(state), index);
+  if (!facts) return SY_OUT_OF_RANGE;
+  const Facts& f = *facts;
   SY_SET(out_info, type,
          f.type == VK_PHYSICAL_DEVICE_TYPE_CPU              ? SY_DEVICE_TYPE_CPU
          : f.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU ? SY_DEVICE_TYPE_INTEGRATED
@@ -280,10 +277,11 @@ SyStatus CreateDevice(Device* d) {
 SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
   State* s = static_cast<State*>(state);
   return Guarded(s->host, [&]() -> SyStatus {
-    if (index < 0 || static_cast<size_t>(index) >= s->devices.size()) return SY_OUT_OF_RANGE;
+    const Facts* facts = gpu::FactsOf(s, index);
+    if (!facts) return SY_OUT_OF_RANGE;
     auto device = std::make_unique<Device>(s->host);
     device->state = s;
-    device->facts = &s->devices[static_cast<size_t>(index)];
+    device->facts = facts;
     if (SyStatus e = CreateDevice(device.get())) return e;
     SyGpuDriver driver = DriverFor(*device->facts);
     driver.prefers_wide = static_cast<int32_t>(s->host->option_int(s->host, "wide"));
@@ -328,7 +326,7 @@ SyStatus Device::Fail(VkResult result, const char* what) {
 
 const SyDeviceFns kDeviceFns = {
     .size = sizeof(SyDeviceFns),
-    .count = Count,
+    .count = gpu::Count<State>,
     .info = Info,
     .open = Open,
     .close = CloseDevice,
@@ -336,13 +334,7 @@ const SyDeviceFns kDeviceFns = {
 };
 
 SyStatus Start(const SyHost* host, void** out_state) {
-  return Guarded(host, [&] {
-    auto state = std::make_unique<State>();
-    state->host = host;
-    FindDevices(state.get());
-    *out_state = state.release();
-    return SY_OK;
-  });
+  return gpu::Start(host, "vulkan", FindDevices, out_state);
 }
 
 void Close(void* state) {

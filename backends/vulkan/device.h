@@ -27,7 +27,8 @@ struct Facts {
   uint64_t total_bytes = 0, max_alloc_bytes = 0;
   uint32_t numeric = 0;  // SY_NUMERIC_*
   int32_t subgroup = 0;
-  uint64_t types = 0;  // SY_T_BIT set
+  uint32_t time_bits = 0;  // of the queue family's time stamps; 0: it has none
+  uint64_t types = 0;      // SY_T_BIT set
   bool has_push_descriptor = false, preserves_nan_f32 = false, preserves_nan_f64 = false,
        preserves_subnormals_f32 = false, preserves_subnormals_f64 = false;
   std::vector<const char*> extensions;  // to enable
@@ -53,14 +54,19 @@ struct Block {
 
 struct Device;
 
+// A time stamp: a pool of one query. Its batch owns it, too; the handle is the address of another
+// owner.
+using SharedPool = std::shared_ptr<std::remove_pointer_t<VkQueryPool>>;
+
 // Commands that are submitted together, and what they need until they are done.
 struct Batch {
   VkCommandBuffer commands = VK_NULL_HANDLE;
   VkDescriptorPool pool = VK_NULL_HANDLE;  // where sets are not pushed
   int32_t command_count = 0;
-  uint64_t value = 0;         // the semaphore's when it is done
-  int64_t ring_end = 0;       // staging up to here is free then
-  std::vector<Block> blocks;  // staging that did not fit in the ring
+  uint64_t value = 0;                  // the semaphore's when it is done
+  int64_t ring_end = 0;                // staging up to here is free then
+  std::vector<Block> blocks;           // staging that did not fit in the ring
+  std::vector<SharedPool> timestamps;  // that it writes
   struct Out {
     const char* from;
     void* to;

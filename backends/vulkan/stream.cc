@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "device.h"
@@ -24,6 +25,7 @@ void Advance(Stream* s) {
     for (const Block& block : batch->blocks) d.FreeBlock(block);
     batch->outs.clear();
     batch->blocks.clear();
+    batch->timestamps.clear();
     s->ring_tail = batch->ring_end;
     s->idle.push_back(std::move(batch));
   }
@@ -130,6 +132,7 @@ SyStatus Submit(Stream* s) {
     for (const Block& block : s->open->blocks) d.FreeBlock(block);
     s->open->blocks.clear();
     s->open->outs.clear();
+    s->open->timestamps.clear();
     s->idle.push_back(std::move(s->open));
     return d.Fail(r, "vkQueueSubmit");
   }
@@ -260,6 +263,49 @@ SyStatus Reset(void*, uint64_t, uint64_t stream) {
   return SY_OK;
 }
 
+SyStatus QueueTimestamp(void*, uint64_t handle, uint64_t stream, uint64_t* out_timestamp) {
+  Device& d = *DeviceOf(handle);
+  return Guarded(d.host, [&]() -> SyStatus {
+    if (d.facts->time_bits == 0)
+      return d.host->fail(SY_UNIMPLEMENTED, "vulkan: %s has no time stamps", d.facts->name.c_str());
+    const VkQueryPoolCreateInfo create = {
+        VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, nullptr, 0, VK_QUERY_TYPE_TIMESTAMP, 1, 0};
+    VkQueryPool made = VK_NULL_HANDLE;
+    if (VkResult r = d.vk.vkCreateQueryPool(d.device, &create, nullptr, &made))
+      return d.Fail(r, "vkCreateQueryPool");
+    auto pool = std::make_unique<SharedPool>(
+        made, [&d](VkQueryPool p) { d.vk.vkDestroyQueryPool(d.device, p, nullptr); });
+    SyStatus status = SY_OK;
+    Batch* batch = Record(StreamOf(stream), &status);
+    if (!batch) return status;
+    batch->timestamps.push_back(*pool);
+    d.vk.vkCmdResetQueryPool(batch->commands, made, 0, 1);
+    d.vk.vkCmdWriteTimestamp(batch->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, made, 0);
+    *out_timestamp = reinterpret_cast<uint64_t>(pool.release());
+    return SY_OK;
+  });
+}
+
+SyStatus Elapsed(void*, uint64_t handle, uint64_t from, uint64_t to, int64_t* out_ns) {
+  Device& d = *DeviceOf(handle);
+  uint64_t ticks[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    const SharedPool& pool = *reinterpret_cast<SharedPool*>(i ? to : from);
+    if (VkResult r = d.vk.vkGetQueryPoolResults(d.device, pool.get(), 0, 1, sizeof ticks[i],
+                                                &ticks[i], sizeof ticks[i], VK_QUERY_RESULT_64_BIT))
+      return d.Fail(r, "vkGetQueryPoolResults");
+  }
+  // Only the low bits count, and they may have run over in between.
+  const uint32_t spare = 64 - d.facts->time_bits;
+  const auto between = static_cast<int64_t>((ticks[1] - ticks[0]) << spare) >> spare;
+  *out_ns = std::llround(static_cast<double>(between) * double{d.facts->limits.timestampPeriod});
+  return SY_OK;
+}
+
+void DropTimestamp(void*, uint64_t, uint64_t timestamp) {
+  delete reinterpret_cast<SharedPool*>(timestamp);
+}
+
 }  // namespace
 
 Batch* Record(Stream* s, SyStatus* status) {
@@ -314,6 +360,9 @@ const SyStreamFns kStreamFns = {
     .sync = Sync,
     .flush = Flush,
     .reset = Reset,
+    .timestamp = QueueTimestamp,
+    .elapsed = Elapsed,
+    .drop_timestamp = DropTimestamp,
 };
 
 }  // namespace sy::vulkan

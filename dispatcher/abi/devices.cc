@@ -146,3 +146,27 @@ SyStatus sy_stream_synchronize(SyStream* stream) {
     return sy::Synchronize(stream);
   });
 }
+
+SyStatus sy_timestamp_create(const SyDevice* device, SyTimestamp** out_timestamp) {
+  return Guard([&]() -> absl::Status {
+    SY_REQUIRE("sy_timestamp_create", device);
+    SY_REQUIRE("sy_timestamp_create", out_timestamp);
+    *out_timestamp = nullptr;
+    absl::StatusOr<SyTimestamp*> t = sy::TakeTimestamp(Mutable(device));
+    if (!t.ok()) return t.status();
+    *out_timestamp = *t;
+    return absl::OkStatus();
+  });
+}
+SyStatus sy_timestamp_elapsed(const SyTimestamp* from, const SyTimestamp* to, int64_t* out_ns) {
+  return Guard([&]() -> absl::Status {
+    SY_REQUIRE("sy_timestamp_elapsed", from);
+    SY_REQUIRE("sy_timestamp_elapsed", to);
+    SY_REQUIRE("sy_timestamp_elapsed", out_ns);
+    absl::StatusOr<int64_t> ns = sy::ElapsedNs(*from, *to);
+    if (!ns.ok()) return ns.status();
+    *out_ns = *ns;
+    return absl::OkStatus();
+  });
+}
+void sy_timestamp_release(SyTimestamp* timestamp) { sy::DropTimestamp(timestamp); }

@@ -41,6 +41,9 @@ const SyApi* GetApi() {
     SY_ENTRY(stream_release);
     SY_ENTRY(stream_set_current);
     SY_ENTRY(stream_synchronize);
+    SY_ENTRY(timestamp_create);
+    SY_ENTRY(timestamp_elapsed);
+    SY_ENTRY(timestamp_release);
     SY_ENTRY(tensor_empty);
     SY_ENTRY(tensor_full);
     SY_ENTRY(tensor_randn);

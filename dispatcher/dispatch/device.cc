@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -326,6 +327,56 @@ absl::Status Synchronize(SyDevice* device) {
   for (SyStream* s : all)
     if (absl::Status status = Synchronize(s); first.ok()) first = status;
   return first;
+}
+
+int64_t ClockNs() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+absl::StatusOr<SyTimestamp*> TakeTimestamp(SyDevice* device) {
+  if (absl::Status s = EnsureOpen(device); !s.ok()) return s;
+  auto stamp = std::make_unique<SyTimestamp>();
+  stamp->device = device;
+  if (device->synchronous) {
+    stamp->host_ns = ClockNs();
+  } else {
+    PluginInstance* p = device->plugin;
+    SyStream* stream = stamp->stream = CurrentStream(device);
+    std::lock_guard<std::mutex> lock(stream->mutex);
+    const SyStatus code =
+        CallOut(p->stream.timestamp, p->state, device->handle, stream->handle, &stamp->handle);
+    if (code != SY_OK) return DeviceStatus(device, code, "timestamp");
+    stamp->sequence = stream->queued.fetch_add(1) + 1;
+  }
+  device->timestamps.fetch_add(1);
+  return stamp.release();
+}
+
+absl::StatusOr<int64_t> ElapsedNs(const SyTimestamp& from, const SyTimestamp& to) {
+  SyDevice* device = from.device;
+  if (device != to.device)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("sy_timestamp_elapsed: time stamps of %s and of %s; want two of one device",
+                        device->name, to.device->name));
+  if (device->synchronous) return to.host_ns - from.host_ns;
+  for (const SyTimestamp* stamp : {&from, &to})
+    if (absl::Status s = WaitFor(stamp->stream, stamp->sequence); !s.ok()) return s;
+  PluginInstance* p = device->plugin;
+  int64_t ns = 0;
+  const SyStatus code =
+      CallOut(p->stream.elapsed, p->state, device->handle, from.handle, to.handle, &ns);
+  if (code != SY_OK) return DeviceStatus(device, code, "elapsed");
+  return ns;
+}
+
+void DropTimestamp(SyTimestamp* timestamp) {
+  const std::unique_ptr<SyTimestamp> stamp(timestamp);
+  if (!stamp) return;
+  SyDevice* device = stamp->device;
+  const int state = device->state.load();
+  if (!device->synchronous && (state == SyDevice::kOpen || state == SyDevice::kLost))
+    device->plugin->stream.drop_timestamp(device->plugin->state, device->handle, stamp->handle);
+  device->timestamps.fetch_sub(1);
 }
 
 void CloseDevice(SyDevice* device) {

@@ -90,8 +90,9 @@ struct SyDevice {
   uint64_t handle = 0;
   enum State { kNew = 0, kOpen = 1, kLost = 2, kClosed = 3, kForked = 4 };
   std::atomic<int> state{kNew};
-  std::atomic<int64_t> wrapped{0};    // storages alive over memory of others
-  std::atomic<int64_t> own_bytes{0};  // of the pool, taken by the streams' status words
+  std::atomic<int64_t> wrapped{0};     // storages alive over memory of others
+  std::atomic<int64_t> timestamps{0};  // alive
+  std::atomic<int64_t> own_bytes{0};   // of the pool, taken by the streams' status words
   sy::Pool pool;
   std::atomic<SyStream*> default_stream{nullptr};
   std::mutex mutex;  // opening, closing, making streams
@@ -103,6 +104,15 @@ struct SyDevice {
 
   bool IsHost() const { return info.memory_kinds & SY_MEMORY_HOST_VISIBLE; }
   int64_t alignment() const { return static_cast<int64_t>(info.buffer_alignment); }
+};
+
+// A point in a stream's work. On a synchronous device the host's clock is read at once.
+struct SyTimestamp {
+  SyDevice* device = nullptr;
+  SyStream* stream = nullptr;
+  uint64_t sequence = 0;  // of the stream's work, reached when the stamp is
+  uint64_t handle = 0;    // the plugin's
+  int64_t host_ns = 0;
 };
 
 namespace sy {
@@ -146,6 +156,15 @@ class Waits {
 // Waits for all work and reports bad indices and asynchronous errors since the last time.
 absl::Status Synchronize(SyStream* stream);
 absl::Status Synchronize(SyDevice* device);
+
+// Nanoseconds of a clock that never goes back.
+int64_t ClockNs();
+
+// A time stamp on the thread's current stream of the device.
+absl::StatusOr<SyTimestamp*> TakeTimestamp(SyDevice* device);
+// Waits for both, which are of one device.
+absl::StatusOr<int64_t> ElapsedNs(const SyTimestamp& from, const SyTimestamp& to);
+void DropTimestamp(SyTimestamp* timestamp);
 
 // Closes an open device for good: waits, drops streams and pool.
 void CloseDevice(SyDevice* device);

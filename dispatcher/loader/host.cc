@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -196,11 +195,7 @@ void FillHost(PluginInstance* p) {
   };
   h.cache_get = CacheGet;
   h.cache_put = CachePut;
-  h.clock_ns = [] {
-    return static_cast<int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                    std::chrono::steady_clock::now().time_since_epoch())
-                                    .count());
-  };
+  h.clock_ns = [] { return ClockNs(); };
   h.op_find = [](const char* name) -> int32_t {
     const Op* op = name ? FindOp(name) : nullptr;
     return op ? op->id : -1;

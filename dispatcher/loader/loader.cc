@@ -531,13 +531,17 @@ absl::Status ClosePlugin(std::string_view name) {
   for (const auto& q : w.plugins)
     if (q->name == name && q->state_code == SY_PLUGIN_LOADED) p = q.get();
   if (!p) return absl::NotFoundError(absl::StrFormat("no loaded plugin %s", std::string(name)));
-  for (SyDevice* d : p->devices)
+  for (SyDevice* d : p->devices) {
     if (const int64_t bytes = d->pool.live_bytes() - d->own_bytes;
         bytes > 0 || d->wrapped.load() > 0)
       return absl::FailedPreconditionError(
           absl::StrFormat("plugin %s: tensors live on %s (%d bytes of its own, %d over foreign "
                           "memory); release them first",
                           p->name, d->name, bytes, d->wrapped.load()));
+    if (const int64_t n = d->timestamps.load(); n > 0)
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "plugin %s: %d time stamps of %s live; release them first", p->name, n, d->name));
+  }
   p->state_code = SY_PLUGIN_CLOSED;
   RebuildTables(w);
   for (int32_t id : p->ops) RetireOp(id);

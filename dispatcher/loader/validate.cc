@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t kMaxStruct = 64 << 10;
 
 // Sizes of the structs in ABI 0.1, the least that a reader accepts.
-constexpr uint32_t kMinPlugin = 168, kMinDevice = 56, kMinMemory = 80, kMinStream = 72,
+constexpr uint32_t kMinPlugin = 168, kMinDevice = 56, kMinMemory = 80, kMinStream = 96,
                    kMinKernel = 80, kMinOp = 96, kMinOption = 48, kMinAttr = 56;
 
 absl::Status Bad(std::string_view what) {
@@ -102,7 +102,22 @@ absl::Status CheckStreams(const SyStreamFns& s) {
     return Bad(
         "the stream table lacks create, destroy, record, wait, query or sync; give all six, or no "
         "table");
+  const int stamps =
+      (s.timestamp != nullptr) + (s.elapsed != nullptr) + (s.drop_timestamp != nullptr);
+  if (stamps % 3)
+    return Bad(
+        absl::StrFormat("the stream table has %d of timestamp, elapsed and drop_timestamp; "
+                        "give all three, or none",
+                        stamps));
   return absl::OkStatus();
+}
+
+void FillStreamStubs(SyStreamFns* s) {
+  if (!s->flush) s->flush = [](void*, uint64_t, uint64_t) -> SyStatus { return SY_OK; };
+  if (s->timestamp) return;
+  s->timestamp = [](void*, uint64_t, uint64_t, uint64_t*) -> SyStatus {
+    return Missing("timestamp");
+  };
 }
 
 absl::Status CheckKernels(const SyPlugin* p, PluginInstance* plugin) {
@@ -211,8 +226,7 @@ absl::Status CheckAndCopyTables(const SyPlugin* p, PluginInstance* plugin) {
       if (absl::Status s = CheckSize("SyStreamFns", p->stream->size, kMinStream); !s.ok()) return s;
       CopyTable(&plugin->stream, p->stream);
       if (absl::Status s = CheckStreams(plugin->stream); !s.ok()) return s;
-      if (!plugin->stream.flush)
-        plugin->stream.flush = [](void*, uint64_t, uint64_t) -> SyStatus { return SY_OK; };
+      FillStreamStubs(&plugin->stream);
       plugin->has_streams = true;
     }
   }

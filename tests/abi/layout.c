@@ -198,6 +198,9 @@ int main(void) {
   F(SyApi, stream_release);
   F(SyApi, stream_set_current);
   F(SyApi, stream_synchronize);
+  F(SyApi, timestamp_create);
+  F(SyApi, timestamp_elapsed);
+  F(SyApi, timestamp_release);
   F(SyApi, tensor_empty);
   F(SyApi, tensor_full);
   F(SyApi, tensor_randn);
@@ -439,6 +442,9 @@ int main(void) {
   F(SyStreamFns, sync);
   F(SyStreamFns, flush);
   F(SyStreamFns, reset);
+  F(SyStreamFns, timestamp);
+  F(SyStreamFns, elapsed);
+  F(SyStreamFns, drop_timestamp);
   E(SyStreamFns);
   S(SyGraphFns);
   F(SyGraphFns, size);

@@ -450,6 +450,35 @@ SyStatus StreamReset(void* state, uint64_t device, uint64_t stream) {
   return SY_OK;
 }
 
+// A time stamp is the address of a reading of the clock, made on the stream's thread; -1: not yet.
+using Stamp = std::shared_ptr<std::atomic<int64_t>>;
+
+SyStatus StreamTimestamp(void* state, uint64_t device, uint64_t stream, uint64_t* out_timestamp) {
+  const OnStream on(state, device, stream);
+  if (on.status() != SY_OK) return on.status();
+  auto stamp = std::make_unique<Stamp>(std::make_shared<std::atomic<int64_t>>(-1));
+  on.queue()->Push(
+      [host = Of(state)->host, stamp = *stamp] {
+        stamp->store(host->clock_ns());
+        return Error{};
+      },
+      nullptr);
+  *out_timestamp = reinterpret_cast<uint64_t>(stamp.release());
+  return SY_OK;
+}
+
+SyStatus StreamElapsed(void* state, uint64_t, uint64_t from, uint64_t to, int64_t* out_ns) {
+  const int64_t begin = (*reinterpret_cast<Stamp*>(from))->load(),
+                end = (*reinterpret_cast<Stamp*>(to))->load();
+  if (begin < 0 || end < 0) return Broken(Of(state), "elapsed before the time stamps are reached");
+  *out_ns = end - begin;
+  return SY_OK;
+}
+
+void StreamDropTimestamp(void*, uint64_t, uint64_t timestamp) {
+  delete reinterpret_cast<Stamp*>(timestamp);
+}
+
 // ---- device and plugin
 
 int32_t Count(void*) { return 1; }
@@ -544,7 +573,10 @@ constexpr SyStreamFns kStreamFns = {.size = sizeof(SyStreamFns),
                                     .query = StreamQuery,
                                     .sync = StreamSync,
                                     .flush = StreamFlush,
-                                    .reset = StreamReset};
+                                    .reset = StreamReset,
+                                    .timestamp = Guarded<StreamTimestamp>::Call,
+                                    .elapsed = StreamElapsed,
+                                    .drop_timestamp = StreamDropTimestamp};
 
 constexpr SyPlugin kPlugin = {
     .size = sizeof(SyPlugin),

@@ -220,6 +220,10 @@ static void fill(void) {
   stream_fns.wait = stream_wait;
   stream_fns.query = stream_query;
   stream_fns.sync = is("stream_entry_null") ? NULL : stream_sync;
+  if (is("stream_no_elapsed")) {
+    stream_fns.timestamp = stream_record;
+    stream_fns.drop_timestamp = stream_destroy;
+  }
 
   kernels[0].op = "relu";
   kernels[0].rev = 1;

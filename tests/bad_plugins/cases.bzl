@@ -72,6 +72,7 @@ CASES = [
     "start_odd_code",
     "start_silent",
     "stream_entry_null",
+    "stream_no_elapsed",
     "stream_size_short",
     # load; fail when used
     "alloc_fails",

@@ -119,6 +119,31 @@ TEST_F(Life, OpsComeAndGo) {
   EXPECT_EQ(sy_plugin_close("tutorial"), SY_OK) << sy_last_message();
 }
 
+TEST_F(Life, TimeStampsHoldThePlugin) {
+  for (const auto& [file, name] : {std::pair{kPlugin, "tutorial"}, {kAsync, "async"}}) {
+    SCOPED_TRACE(name);
+    const std::string device = std::string(name) + ":0";
+    const SyDevice* d = nullptr;
+    SyTimestamp *first = nullptr, *second = nullptr;
+    int64_t ns = -1;
+    ASSERT_EQ(sy_plugin_load(file), SY_OK) << sy_last_message();
+    ASSERT_EQ(sy_device_find(device.c_str(), &d), SY_OK);
+    ASSERT_EQ(sy_timestamp_create(d, &first), SY_OK) << sy_last_message();
+    ASSERT_EQ(sy_timestamp_create(d, &second), SY_OK) << sy_last_message();
+    EXPECT_EQ(sy_plugin_close(name), SY_FAILED_PRECONDITION);
+    EXPECT_EQ(sy_last_message(), "plugin " + std::string(name) + ": 2 time stamps of " + device +
+                                     " live; release them first");
+    EXPECT_EQ(sy_timestamp_elapsed(first, second, &ns), SY_OK) << sy_last_message();
+    EXPECT_GE(ns, 0);
+    sy_timestamp_release(first);
+    sy_timestamp_release(second);
+    EXPECT_EQ(sy_plugin_close(name), SY_OK) << sy_last_message();
+    EXPECT_EQ(sy_timestamp_create(d, &first), SY_FAILED_PRECONDITION);
+    EXPECT_EQ(first, nullptr);
+    EXPECT_STREQ(sy_last_message(), (device + ": its plugin was closed").c_str());
+  }
+}
+
 TEST_F(Life, ThreadsOutliveThePlugin) {
   for (const auto& [file, name] : {std::pair{kPlugin, "tutorial"}, {kAsync, "async"}}) {
     SCOPED_TRACE(name);

@@ -1,5 +1,6 @@
 // What a program may rely on whatever device it runs on: tensors move anywhere and come back with
 // the same bits, one seed gives the same numbers everywhere, mistakes are told in one line.
+#include <chrono>
 #include <fstream>
 #include <tuple>
 
@@ -115,6 +116,55 @@ TEST_P(Behaviour, LongRowsReduceAsOnTheCpu) {
     EXPECT_EQ(amax(b, {dim}).to_vector<float>(), amax(a, {dim}).to_vector<float>());
     EXPECT_EQ(argmin(b, dim).to_vector<int64_t>(), argmin(a, dim).to_vector<int64_t>());
   }
+}
+
+// Beside the host's clock, which runs from before the first to behind the wait for the last.
+TEST_P(Behaviour, TimeStampsMeasureTheDevice) {
+  const sy::Device there(device());
+  const Tensor x = sy::ones({1 << 18}, {.device = there});
+  auto work = [&](int times) {
+    Tensor y = x;
+    for (int i = 0; i < times; ++i) y = sin(y);
+    return y;
+  };
+  const Tensor want = work(300);
+  sy::synchronize(there);
+  const auto begin = std::chrono::steady_clock::now();
+  const sy::Timestamp first(there);
+  const Tensor got = work(300);
+  const sy::Timestamp second(there);
+  const Tensor few = work(3);
+  const sy::Timestamp third(there);
+  const double all = third.seconds_since(first);
+  const std::chrono::duration<double> host = std::chrono::steady_clock::now() - begin;
+  EXPECT_LE(all, host.count() * 1.001 + 1e-5);
+  EXPECT_GE(all, host.count() / 2);
+  const double many = second.seconds_since(first);
+  EXPECT_GT(many, 10 * third.seconds_since(second));
+  EXPECT_NEAR(many + third.seconds_since(second), all, 2e-6 * all + 2e-6);
+  EXPECT_DOUBLE_EQ(first.seconds_since(third), -all);
+  EXPECT_EQ(devices::Bytes(got), devices::Bytes(want));
+}
+
+TEST_P(Behaviour, TimeStampsOfTwoStreamsShareAClock) {
+  const sy::Device there(device());
+  const sy::Timestamp first(there);
+  sy::synchronize(there);
+  SyStream* stream = nullptr;
+  ASSERT_EQ(sy_stream_create(there.handle(), &stream), SY_OK) << sy_last_message();
+  ASSERT_EQ(sy_stream_set_current(there.handle(), stream), SY_OK);
+  const Tensor x = sin(sy::ones({1000}, {.device = there}));
+  const sy::Timestamp second(there);
+  EXPECT_EQ(sy_stream_set_current(there.handle(), nullptr), SY_OK);
+  EXPECT_GT(second.seconds_since(first), 0);
+  sy_stream_release(stream);
+}
+
+TEST_P(Behaviour, TimeStampsOfTwoDevicesHaveNothingInCommon) {
+  const sy::Timestamp here{sy::Device("cpu:0")}, there{sy::Device(device())};
+  const auto failure = FailureOf([&] { there.seconds_since(here); });
+  EXPECT_EQ(failure.code, SY_INVALID_ARGUMENT);
+  ExpectText(failure.text, {"sy_timestamp_elapsed", "cpu:0", device(), "want two of one device"});
 }
 
 TEST_P(Behaviour, MemoryIsCounted) {

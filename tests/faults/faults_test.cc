@@ -50,7 +50,7 @@ const Case kCases[] = {
      kDeviceValues,
      {"plugin.start", "device.open", "memory.alloc", "memory.copy_in", "memory.copy_out",
       "memory.fill", "stream.create", "stream.record", "stream.wait", "stream.sync", "stream.flush",
-      "kernel.run"}},
+      "stream.timestamp", "stream.elapsed", "kernel.run"}},
     {"cpu",
      "plugins/cpu/libsy_cpu.so",
      "cpu:0",
@@ -116,6 +116,7 @@ class Faults : public testing::TestWithParam<Case> {
     EXPECT_EQ(control.instances, 0);
     EXPECT_EQ(control.devices, 0);
     EXPECT_EQ(control.streams, 0);
+    EXPECT_EQ(control.timestamps, 0);
     EXPECT_EQ(control.blocks, 0);
     EXPECT_EQ(control.plans, 0);
     EXPECT_EQ(control.host_blocks, 0);

@@ -332,6 +332,9 @@ const SyPlugin* MakePlugin(const SyPlugin* p) {
   FORWARD(SyStreamFns, sync, "stream", kStatus);
   FORWARD(SyStreamFns, flush, "stream", kStatus);
   FORWARD(SyStreamFns, reset, "stream", kStatus);
+  FORWARD(SyStreamFns, timestamp, "stream", kStatus, &control->timestamps, 1);
+  FORWARD(SyStreamFns, elapsed, "stream", kStatus);
+  FORWARD(SyStreamFns, drop_timestamp, "stream", kNone, &control->timestamps, -1);
   front<SyStreamFns>.create = CreateStream;
   front<SyStreamFns>.destroy = DestroyStream;
   front<SyMemoryFns>.alloc = Alloc;

@@ -29,7 +29,8 @@ struct Control {
   std::map<std::string, int> calls;  // of each entry that can fail
   bool fired = false;
   // Made and not yet given back.
-  std::atomic<int64_t> instances{0}, devices{0}, streams{0}, blocks{0}, plans{0}, host_blocks{0};
+  std::atomic<int64_t> instances{0}, devices{0}, streams{0}, timestamps{0}, blocks{0}, plans{0},
+      host_blocks{0};
 };
 
 }  // namespace faulty

@@ -25,6 +25,11 @@ struct Stream {
   SyStream* stream = nullptr;
 };
 
+struct Timestamp {
+  ~Timestamp() { sy_timestamp_release(timestamp); }
+  SyTimestamp* timestamp = nullptr;
+};
+
 inline SyStatus From(const Floats& values, std::vector<int64_t> shape, const char* device,
                      Owned* out) {
   SyTensor* t = nullptr;
@@ -66,10 +71,12 @@ inline SyStatus Grad(const Owned& t, Floats* values) {
 }
 
 // Work on three streams that use one another's results, all kinds of kernels, memory of many sizes,
-// a backward pass. What it computes goes to *values.
+// a backward pass, time stamps. What it computes goes to *values.
 inline SyStatus DeviceProgram(const char* name, Floats* values) {
   const SyDevice* device = nullptr;
   TRY(sy_device_find(name, &device));
+  Timestamp begin, end;
+  TRY(sy_timestamp_create(device, &begin.timestamp));
   Stream one, two;
   TRY(sy_stream_create(device, &one.stream));
   TRY(sy_stream_create(device, &two.stream));
@@ -106,6 +113,10 @@ inline SyStatus DeviceProgram(const char* name, Floats* values) {
   TRY(sy_stream_synchronize(one.stream));
   bigger.reset();
   TRY(sy_device_trim(device));
+  TRY(sy_timestamp_create(device, &end.timestamp));
+  int64_t ns = 0;
+  TRY(sy_timestamp_elapsed(begin.timestamp, end.timestamp, &ns));
+  EXPECT_GT(ns, 0);
   return sy_synchronize(device);
 }
 inline const Floats kDeviceValues = {14, 0, 0, 10, 1, 3, 4, 4, 2, 3, 1, 4, 7, 2, 3, 600 << 10};

@@ -217,6 +217,14 @@ TEST_F(Proxy, StreamsWaitForOneAnother) {
   for (SyStream* s : streams) sy_stream_release(s);
 }
 
+TEST_F(Proxy, TimeThatThePluginDoesNotKeepIsRefused) {
+  Load();
+  SyTimestamp* timestamp = nullptr;
+  EXPECT_EQ(sy_timestamp_create(device_, &timestamp), SY_UNIMPLEMENTED);
+  EXPECT_STREQ(sy_last_message(), "proxy:0: timestamp: the plugin does not offer timestamp");
+  EXPECT_EQ(timestamp, nullptr);
+}
+
 TEST_F(Proxy, BadIndexIsFoundInTheServersMemory) {
   Load();
   const Owned x(sy_test::Tensor({10, 20, 30}, {3}, "proxy:0"));
