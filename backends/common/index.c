@@ -7,6 +7,8 @@
 #include "texts.h"
 #include "walk.h"
 
+#define MAX_BANDS 256  // of a line that is scattered to
+
 typedef struct Index {
   const char* kernel;
   int32_t type;  // of the elements; gather: an unsigned integer of their size
@@ -103,7 +105,9 @@ SyStatus SY_CALL sy_gpu_scatter(const SyCall* call) {
   const int64_t axis = attrs->axis, length = index->shape[axis];
   const int32_t rank = index->rank;
   Index what = {"scatter", y->type, (int32_t)attrs->mode};
-  int64_t shape[SY_MAX_RANK], si[SY_MAX_RANK], ss[SY_MAX_RANK], sy[SY_MAX_RANK], inner = 1, lines;
+  const int64_t most_bands = length < MAX_BANDS ? length : MAX_BANDS;
+  int64_t shape[SY_MAX_RANK], si[SY_MAX_RANK], ss[SY_MAX_RANK], sy[SY_MAX_RANK];
+  int64_t inner = 1, lines, bands, band_size;
   SyGpuKernel* kernel;
   SyGpuCall c;
   int32_t d;
@@ -112,6 +116,7 @@ SyStatus SY_CALL sy_gpu_scatter(const SyCall* call) {
   kernel = sy_gpu_find(&c, (int32_t)attrs->mode, y->type, make_index, &what);
   for (d = (int32_t)axis + 1; d < rank; ++d) inner *= index->shape[d];
   lines = index->count / length;
+  bands = sy_gpu_bands(&c, lines, y->shape[axis], most_bands, &band_size);
   memcpy(shape, index->shape, sizeof shape);
   memcpy(si, index->strides, sizeof si);
   memcpy(ss, source->strides, sizeof ss);
@@ -126,6 +131,8 @@ SyStatus SY_CALL sy_gpu_scatter(const SyCall* call) {
   sy_gpu_add_range(&c, call->status.memory, call->status.offset, sizeof(SyStatusWord));
   put_op(&c);
   sy_gpu_put_idx(&c, lines);
+  sy_gpu_put_idx(&c, bands);
+  sy_gpu_put_idx(&c, band_size);
   sy_gpu_put_idx(&c, rank - 1);
   sy_gpu_put_idx(&c, length);
   sy_gpu_put_idx(&c, inner);
@@ -137,5 +144,5 @@ SyStatus SY_CALL sy_gpu_scatter(const SyCall* call) {
   sy_gpu_put_list(&c, si, rank - 1, SY_MAX_RANK);
   sy_gpu_put_list(&c, ss, rank - 1, SY_MAX_RANK);
   sy_gpu_put_list(&c, sy, rank - 1, SY_MAX_RANK);
-  return sy_gpu_launch(&c, kernel, sy_gpu_groups(lines, SY_GPU_GROUP));
+  return sy_gpu_launch(&c, kernel, sy_gpu_groups(lines * bands, SY_GPU_GROUP));
 }

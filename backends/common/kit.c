@@ -303,6 +303,16 @@ SyStatus sy_gpu_launch(SyGpuCall* c, SyGpuKernel* kernel, int64_t groups) {
   return c->driver->launch(c->gpu->context, &launch);
 }
 
+int64_t sy_gpu_bands(const SyGpuCall* c, int64_t lines, int64_t size, int64_t most,
+                     int64_t* out_band_size) {
+  const int64_t filling = 16384;  // items that fill a device
+  int64_t bands = 1;
+  if (!c->driver->is_cpu && lines < filling) bands = sy_gpu_groups(filling, lines);
+  if (bands > most) bands = most;
+  *out_band_size = sy_gpu_groups(size, bands);
+  return size > 0 ? sy_gpu_groups(size, *out_band_size) : 1;
+}
+
 SyStatus sy_gpu_launch_items(SyGpuCall* c, SyGpuKernel* kernel, int64_t items) {
   return sy_gpu_launch(c, kernel, sy_gpu_groups(items, kernel ? kernel->signature.group : 1));
 }

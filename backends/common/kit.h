@@ -69,6 +69,12 @@ static inline int64_t sy_gpu_groups(int64_t items, int64_t group) {
 // As many groups as it takes for `items`.
 SyStatus sy_gpu_launch_items(SyGpuCall* c, SyGpuKernel* kernel, int64_t items);
 
+// For kernels whose items go in order through all that is brought to a line of `size` results, and
+// serve one band of it: how many bands of how many results. One where lines fill the device, and on
+// processors. `most` bounds them: each band reads everything.
+int64_t sy_gpu_bands(const SyGpuCall* c, int64_t lines, int64_t size, int64_t most,
+                     int64_t* out_band_size);
+
 // Appends the kernel of this name out of a file of kernels, its $NAMEs replaced.
 int sy_gpu_fill(const char* file, const char* kernel, const char* const* pairs, int32_t pair_count,
                 SyGpuText* out, SyGpuText* reason);

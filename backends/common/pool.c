@@ -18,7 +18,6 @@ typedef struct AvgPoolAttrs {
   int64_t ceil, count_include_pad, divisor;
 } AvgPoolAttrs;
 
-#define FILLING 16384  // items that fill a device
 #define MAX_BANDS 16
 
 static void describe(SyGpuWindows* w, const SyInts* kernel, const SyInts* stride,
@@ -135,15 +134,12 @@ SyStatus SY_CALL sy_gpu_max_pool2d_grad(const SyCall* call) {
   const SyView *dy = &call->in[0], *dx = &call->out[0];
   const Pool what = {"max_pool_grad", dy->type, "dx[at]", "dy[i]", "sum", "dx[at]"};
   const int64_t planes = dx->shape[0] * dx->shape[1], size = dx->shape[2] * dx->shape[3];
-  int64_t bands = 1, band_size;
+  int64_t bands, band_size;
   SyGpuKernel* kernel;
   SyGpuCall c;
   if (planes == 0) return SY_OK;
   sy_gpu_begin(&c, call);
-  // Each band reads all indices of its plane: they pay only where planes do not fill the device.
-  if (!c.driver->is_cpu && planes < FILLING) bands = sy_gpu_groups(FILLING, planes);
-  if (bands > MAX_BANDS) bands = MAX_BANDS;
-  band_size = sy_gpu_groups(size, bands);
+  bands = sy_gpu_bands(&c, planes, size, MAX_BANDS, &band_size);
   kernel = sy_gpu_find(&c, dy->type, 0, make_pool, &what);
   sy_gpu_add_view(&c, dy);
   sy_gpu_add_view(&c, &call->in[1]);

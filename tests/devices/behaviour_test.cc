@@ -53,6 +53,14 @@ TEST(Devices, AnUnknownNameSaysWhatThereIs) {
   ExpectText(failure.text, {"no device opencl:7", "there are", "opencl:0"});
 }
 
+TEST(Devices, TimeStampsOfTwoHaveNothingInCommon) {
+  const sy::Timestamp here{sy::Device("cpu:0")}, there{sy::Device("opencl:0")};
+  const auto failure = FailureOf([&] { there.seconds_since(here); });
+  EXPECT_EQ(failure.code, SY_INVALID_ARGUMENT);
+  EXPECT_EQ(failure.text,
+            "sy_timestamp_elapsed: time stamps of cpu:0 and of opencl:0; want two of one device");
+}
+
 class Behaviour : public devices::Each {};
 
 TEST_P(Behaviour, EveryDtypeComesBackWithTheSameBits) {
@@ -160,11 +168,34 @@ TEST_P(Behaviour, TimeStampsOfTwoStreamsShareAClock) {
   sy_stream_release(stream);
 }
 
-TEST_P(Behaviour, TimeStampsOfTwoDevicesHaveNothingInCommon) {
-  const sy::Timestamp here{sy::Device("cpu:0")}, there{sy::Device(device())};
-  const auto failure = FailureOf([&] { there.seconds_since(here); });
-  EXPECT_EQ(failure.code, SY_INVALID_ARGUMENT);
-  ExpectText(failure.text, {"sy_timestamp_elapsed", "cpu:0", device(), "want two of one device"});
+// However many items a device gives to a line. Sums of these depend on their order.
+TEST_P(Behaviour, ScatterBringsElementsTogetherInOrder) {
+  constexpr int64_t kLength = 5000, kSize = 777;
+  for (const int64_t lines : {1, 3}) {
+    std::vector<int64_t> index;
+    std::vector<float> source, sums(static_cast<size_t>(lines * kSize)), last = sums;
+    for (int64_t i = 0; i < lines * kLength; ++i) {
+      const int64_t to = i * i % 997 % kSize;
+      index.push_back(i % 2 ? to : to - kSize);
+      source.push_back(static_cast<float>((i % 7 - 3) * (1 + i % 1013)) * 1.1e-3f);
+      const auto at = static_cast<size_t>(i / kLength * kSize + to);
+      sums[at] += source.back();
+      last[at] = source.back();
+    }
+    const sy::Ints shape = {lines, kLength};
+    const Tensor to = sy::zeros({lines, kSize}, {.device = device()}),
+                 from = devices::From(source, sy::f32, shape, device());
+    auto places = [&] { return devices::From(index, sy::i64, shape, device()); };
+    EXPECT_EQ(scatter(to, places(), from, 1, "add").to_vector<float>(), sums);
+    EXPECT_EQ(scatter(to, places(), from, 1).to_vector<float>(), last);
+    index[4321] = kSize;
+    const auto failure = FailureOf([&] {
+      const Tensor y = scatter(to, places(), from, 1);
+      sy::synchronize(sy::Device(device()));
+    });
+    EXPECT_EQ(failure.code, SY_OUT_OF_RANGE);
+    ExpectText(failure.text, {"index 777 at position 4321"});
+  }
 }
 
 TEST_P(Behaviour, MemoryIsCounted) {
