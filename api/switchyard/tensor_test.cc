@@ -176,7 +176,7 @@ TEST(Printing, IsLikeNumPy) {
 TEST(Devices, TellTheTimeBetweenTwoPoints) {
   const sy::Timestamp begin;
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  const sy::Timestamp end(sy::Device("cpu"));
+  const sy::Timestamp end;
   EXPECT_GE(end.seconds_since(begin), 0.005);
   EXPECT_EQ(begin.seconds_since(end), -end.seconds_since(begin));
 }
