@@ -40,6 +40,12 @@ void ReleaseQueue(Device* d, cl_command_queue queue) {
   d->cl->clReleaseCommandQueue(queue);
 }
 
+// An event that is reached when what is queued so far is.
+SyStatus Mark(Device* d, const Stream* s, cl_event* out) {
+  const cl_int code = d->cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, out);
+  return code == CL_SUCCESS ? SY_OK : d->Fail(code, "clEnqueueMarkerWithWaitList");
+}
+
 SyStatus Create(void*, uint64_t handle, uint32_t, uint64_t* out_stream) {
   Device& d = *DeviceOf(handle);
   return Guarded(d.host, [&]() -> SyStatus {
@@ -63,8 +69,7 @@ SyStatus Record(void*, uint64_t handle, uint64_t stream, uint64_t* out_tick) {
     s->ticks.Advance(ReachedBy(d, s));
     if (SyStatus e = Stuck(&d, s)) return e;
     cl_event marker = nullptr;
-    const cl_int code = d.cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &marker);
-    if (code != CL_SUCCESS) return d.Fail(code, "clEnqueueMarkerWithWaitList");
+    if (SyStatus e = Mark(&d, s, &marker)) return e;
     *out_tick = s->ticks.Add(Event(marker, d.cl->clReleaseEvent));
     return SY_OK;
   });
@@ -124,11 +129,12 @@ SyStatus KeepTimes(Device* d, Stream* s) {
   cl_command_queue queue = nullptr;
   if (SyStatus e = NewQueue(d, CL_QUEUE_PROFILING_ENABLE, &queue)) return e;
   cl_event last = nullptr;
-  cl_int code = d->cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &last);
-  if (code == CL_SUCCESS) {
-    code = d->cl->clEnqueueBarrierWithWaitList(queue, 1, &last, nullptr);
-    d->cl->clReleaseEvent(last);
+  if (SyStatus e = Mark(d, s, &last)) {
+    ReleaseQueue(d, queue);
+    return e;
   }
+  cl_int code = d->cl->clEnqueueBarrierWithWaitList(queue, 1, &last, nullptr);
+  d->cl->clReleaseEvent(last);
   if (code == CL_SUCCESS) code = d->cl->clFlush(s->queue);
   if (code != CL_SUCCESS) {
     ReleaseQueue(d, queue);
@@ -145,8 +151,7 @@ SyStatus QueueTimestamp(void*, uint64_t handle, uint64_t stream, uint64_t* out_t
   return Guarded(d.host, [&]() -> SyStatus {
     if (SyStatus e = KeepTimes(&d, s)) return e;
     cl_event marker = nullptr;
-    const cl_int code = d.cl->clEnqueueMarkerWithWaitList(s->queue, 0, nullptr, &marker);
-    if (code != CL_SUCCESS) return d.Fail(code, "clEnqueueMarkerWithWaitList");
+    if (SyStatus e = Mark(&d, s, &marker)) return e;
     *out_timestamp = reinterpret_cast<uint64_t>(marker);
     return SY_OK;
   });

@@ -51,10 +51,7 @@ SyStatus sy_device_find(const char* name, const SyDevice** out_device) {
   return Guard([&]() -> absl::Status {
     SY_REQUIRE("sy_device_find", out_device);
     *out_device = nullptr;
-    absl::StatusOr<SyDevice*> d = sy::FindDevice(name ? name : "");
-    if (!d.ok()) return d.status();
-    *out_device = *d;
-    return absl::OkStatus();
+    return Store(sy::FindDevice(name ? name : ""), out_device);
   });
 }
 const char* sy_device_name(const SyDevice* device) { return device ? device->name.c_str() : ""; }
@@ -118,10 +115,7 @@ SyStatus sy_stream_create(const SyDevice* device, SyStream** out_stream) {
     SY_REQUIRE("sy_stream_create", device);
     SY_REQUIRE("sy_stream_create", out_stream);
     *out_stream = nullptr;
-    absl::StatusOr<SyStream*> s = sy::TakeStream(Mutable(device));
-    if (!s.ok()) return s.status();
-    *out_stream = *s;
-    return absl::OkStatus();
+    return Store(sy::TakeStream(Mutable(device)), out_stream);
   });
 }
 SyStream* sy_stream_retain(SyStream* stream) {
@@ -152,10 +146,7 @@ SyStatus sy_timestamp_create(const SyDevice* device, SyTimestamp** out_timestamp
     SY_REQUIRE("sy_timestamp_create", device);
     SY_REQUIRE("sy_timestamp_create", out_timestamp);
     *out_timestamp = nullptr;
-    absl::StatusOr<SyTimestamp*> t = sy::TakeTimestamp(Mutable(device));
-    if (!t.ok()) return t.status();
-    *out_timestamp = *t;
-    return absl::OkStatus();
+    return Store(sy::TakeTimestamp(Mutable(device)), out_timestamp);
   });
 }
 SyStatus sy_timestamp_elapsed(const SyTimestamp* from, const SyTimestamp* to, int64_t* out_ns) {
@@ -163,10 +154,7 @@ SyStatus sy_timestamp_elapsed(const SyTimestamp* from, const SyTimestamp* to, in
     SY_REQUIRE("sy_timestamp_elapsed", from);
     SY_REQUIRE("sy_timestamp_elapsed", to);
     SY_REQUIRE("sy_timestamp_elapsed", out_ns);
-    absl::StatusOr<int64_t> ns = sy::ElapsedNs(*from, *to);
-    if (!ns.ok()) return ns.status();
-    *out_ns = *ns;
-    return absl::OkStatus();
+    return Store(sy::ElapsedNs(*from, *to), out_ns);
   });
 }
 void sy_timestamp_release(SyTimestamp* timestamp) { sy::DropTimestamp(timestamp); }

@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
 #include "api/switchyard/sy.h"
 #include "dispatcher/dispatch/runtime.h"
@@ -48,6 +49,13 @@ absl::Status RequireSized(const char* function, const T* p, uint32_t least) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%s: struct of size %d; want sizeof, %d or more", function, size, least));
   return absl::OkStatus();
+}
+
+// *out = what is held; untouched where that is an error.
+template <class T, class Out>
+absl::Status Store(absl::StatusOr<T> from, Out* out) {
+  if (from.ok()) *out = *from;
+  return from.status();
 }
 
 inline SyDevice* Mutable(const SyDevice* device) { return const_cast<SyDevice*>(device); }
