@@ -57,6 +57,12 @@ inline bool Fires(const char* entry, int* code) {
   return true;
 }
 
+// Whether a call of `entry` is going to fail.
+inline bool Armed(const char* entry) {
+  const std::lock_guard<std::mutex> lock(ThePlan().mutex);
+  return ThePlan().entry == entry && ThePlan().left > 0;
+}
+
 // An entry of the real loader.
 inline void* Real(const char* library, const char* name) {
   static void* const handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);

@@ -93,6 +93,16 @@ VKAPI_ATTR void VKAPI_CALL Update(VkDevice device, uint32_t count,
   real_update(device, count, Writes(count, writes).writes.data(), copies, copied);
 }
 
+PFN_vkGetSemaphoreCounterValue real_counter;
+
+// A device whose loss a wait is going to tell hangs until then: what it had finished before
+// somebody looked would leave nothing to wait for.
+VKAPI_ATTR VkResult VKAPI_CALL Counter(VkDevice device, VkSemaphore semaphore, uint64_t* value) {
+  if (!faulty::Armed("vkWaitSemaphores")) return real_counter(device, semaphore, value);
+  *value = 0;
+  return VK_SUCCESS;
+}
+
 PFN_vkGetDeviceProcAddr real_device_proc;
 
 PFN_vkVoidFunction Ours(const char* name, PFN_vkVoidFunction real) {
@@ -112,7 +122,8 @@ PFN_vkVoidFunction Ours(const char* name, PFN_vkVoidFunction real) {
   };
   swap("vkCmdPipelineBarrier", &real_barrier, &Barrier) ||
       swap("vkCmdPushDescriptorSetKHR", &real_push, &Push) ||
-      swap("vkUpdateDescriptorSets", &real_update, &Update);
+      swap("vkUpdateDescriptorSets", &real_update, &Update) ||
+      swap("vkGetSemaphoreCounterValue", &real_counter, &Counter);
   return real;
 }
 
