@@ -21,6 +21,7 @@ struct Plan {
   long long left = 0;   // calls until it fails; 0: it does not
   long long calls = 0;  // of the entry since it was named
   bool stays = false;   // it fails from then on
+  bool dead = false;    // it fails from the first call on
 };
 
 inline Plan& ThePlan() {
@@ -37,6 +38,7 @@ inline void Set(const char* entry, long long n, int code) {
   p.code = code;
   p.left = n < 0 ? -n : n;
   p.stays = n < 0;
+  p.dead = n == -1;
   p.calls = 0;
 }
 
@@ -57,10 +59,10 @@ inline bool Fires(const char* entry, int* code) {
   return true;
 }
 
-// Whether a call of `entry` is going to fail.
-inline bool Armed(const char* entry) {
+// Whether no call of `entry` works any more since it was named.
+inline bool IsDead(const char* entry) {
   const std::lock_guard<std::mutex> lock(ThePlan().mutex);
-  return ThePlan().entry == entry && ThePlan().left > 0;
+  return ThePlan().entry == entry && ThePlan().dead;
 }
 
 // An entry of the real loader.

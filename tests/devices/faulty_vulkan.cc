@@ -95,10 +95,11 @@ VKAPI_ATTR void VKAPI_CALL Update(VkDevice device, uint32_t count,
 
 PFN_vkGetSemaphoreCounterValue real_counter;
 
-// A device whose loss a wait is going to tell hangs until then: what it had finished before
-// somebody looked would leave nothing to wait for.
+// A device whose loss only waits tell hangs: what it had finished before somebody looked would
+// leave nothing to wait for. Where waits are to work first, what they waited for must be seen as
+// done.
 VKAPI_ATTR VkResult VKAPI_CALL Counter(VkDevice device, VkSemaphore semaphore, uint64_t* value) {
-  if (!faulty::Armed("vkWaitSemaphores")) return real_counter(device, semaphore, value);
+  if (!faulty::IsDead("vkWaitSemaphores")) return real_counter(device, semaphore, value);
   *value = 0;
   return VK_SUCCESS;
 }
