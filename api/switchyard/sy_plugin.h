@@ -594,9 +594,10 @@ typedef struct SyStreamFns {  // sized
   // [stream]. Starts work that is held back; never blocks. The host calls it before any wait, query
   // or use from elsewhere. May be NULL.
   SyStatus(SY_CALL* flush)(void* state, uint64_t device, uint64_t stream);
-  SyStatus(SY_CALL* reset)(void* state, uint64_t device, uint64_t stream);  // [stream] forgets a
-                                                                            // stuck error. May be
-                                                                            // NULL
+  // [stream]. Called after an error, stuck or not: lets what is queued finish or drops it, so that
+  // nothing of it touches the host's memory any more when this returns, and forgets a stuck error.
+  // May be NULL: the host waits once more.
+  SyStatus(SY_CALL* reset)(void* state, uint64_t device, uint64_t stream);
   // Time stamps, to measure with: all three, or NULL. [stream]. Queues one, which takes the device's
   // clock when what was queued before it has finished. Streams without stamps must not be slower
   // for it.

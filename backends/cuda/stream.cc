@@ -91,8 +91,11 @@ SyStatus Sync(void*, uint64_t handle, uint64_t stream, uint64_t tick, int64_t ti
   return Stuck(&d, s);
 }
 
-SyStatus Reset(void*, uint64_t, uint64_t stream) {
+SyStatus Reset(void*, uint64_t handle, uint64_t stream) {
+  const Device& d = *DeviceOf(handle);
   Stream* s = StreamOf(stream);
+  const Current current(d);
+  d.cu().cuStreamSynchronize(s->queue);
   std::lock_guard<std::mutex> lock(s->ticks.mutex());
   s->error = kSuccess;
   return SY_OK;

@@ -115,8 +115,9 @@ SyStatus Flush(void*, uint64_t handle, uint64_t stream) {
   return code == CL_SUCCESS ? SY_OK : d.Fail(code, "clFlush");
 }
 
-SyStatus Reset(void*, uint64_t, uint64_t stream) {
+SyStatus Reset(void*, uint64_t handle, uint64_t stream) {
   Stream* s = StreamOf(stream);
+  DeviceOf(handle)->cl->clFinish(s->queue);
   std::lock_guard<std::mutex> lock(s->ticks.mutex());
   s->error = CL_SUCCESS;
   return SY_OK;

@@ -320,6 +320,7 @@ SyStatus Device::Fail(VkResult result, const char* what) {
                               ? SY_RESOURCE_EXHAUSTED
                           : result == VK_ERROR_DEVICE_LOST ? SY_UNAVAILABLE
                                                            : SY_INTERNAL;
+  if (status == SY_UNAVAILABLE) lost = true;
   return host->fail(status, "vulkan: %s: %s (%d)", what, ResultName(result),
                     static_cast<int>(result));
 }

@@ -109,6 +109,7 @@ struct Device {
   std::atomic<uint32_t> next_queue{0};
   uint32_t device_memory_type = 0, host_memory_type = 0;
   std::atomic<int64_t> used_bytes{0};
+  std::atomic<bool> lost{false};  // the host's memory is not touched any more
 
   explicit Device(const SyHost* h) : host(h), code(h, "vulkan") {}
   ~Device();

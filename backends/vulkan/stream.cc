@@ -21,7 +21,7 @@ void Advance(Stream* s) {
     std::unique_ptr<Batch> batch = std::move(s->running.front());
     s->running.pop_front();
     for (const Batch::Out& out : batch->outs)
-      std::memcpy(out.to, out.from, static_cast<size_t>(out.bytes));
+      if (!d.lost) std::memcpy(out.to, out.from, static_cast<size_t>(out.bytes));
     for (const Block& block : batch->blocks) d.FreeBlock(block);
     batch->outs.clear();
     batch->blocks.clear();
@@ -258,9 +258,18 @@ SyStatus Sync(void*, uint64_t, uint64_t stream, uint64_t tick, int64_t timeout_n
 
 SyStatus Reset(void*, uint64_t, uint64_t stream) {
   Stream* s = StreamOf(stream);
-  std::lock_guard<std::mutex> lock(s->mutex);
-  s->error = VK_SUCCESS;
-  return SY_OK;
+  Device& d = *s->device;
+  return Guarded(d.host, [&] {
+    Submit(s);
+    const VkSemaphoreWaitInfo wait = {
+        VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, nullptr, 0, 1, &s->semaphore, &s->submitted};
+    d.vk.vkWaitSemaphores(d.device, &wait, UINT64_MAX);
+    std::lock_guard<std::mutex> lock(s->mutex);
+    Advance(s);
+    for (const auto& batch : s->running) batch->outs.clear();  // the wait failed
+    s->error = VK_SUCCESS;
+    return SY_OK;
+  });
 }
 
 SyStatus QueueTimestamp(void*, uint64_t handle, uint64_t stream, uint64_t* out_timestamp) {

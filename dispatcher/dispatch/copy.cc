@@ -128,14 +128,20 @@ absl::Status ReadToHost(const SyTensor* t, void* data) {
   if (!dense.ok()) return dense.status();
   PluginInstance* p = device->plugin;
   const SyView& w = (*dense)->view;
+  SyStream* stream = CurrentStream(device);
+  uint64_t restarts = 0;
   if (absl::Status s = Transfer(device, (*dense)->storage.get(), false, "copy_out",
-                                [&](uint64_t stream) {
+                                [&](uint64_t handle) {
+                                  restarts = stream->restarts;
                                   return CallOut(p->memory.copy_out, p->state, device->handle,
-                                                 stream, w.memory.handle, w.offset, data, w.bytes);
+                                                 handle, w.memory.handle, w.offset, data, w.bytes);
                                 });
       !s.ok())
     return s;
-  return Synchronize(CurrentStream(device));
+  if (absl::Status s = Synchronize(stream); !s.ok()) return s;
+  // Another thread's error may have ended the copy.
+  std::lock_guard<std::mutex> lock(stream->mutex);
+  return stream->restarts == restarts ? absl::OkStatus() : stream->restarted_for;
 }
 
 absl::Status WriteFromHost(SyTensor* t, const void* data) {

@@ -60,22 +60,40 @@ SyStream* FailedStream(SyDevice* device) {
   return nullptr;
 }
 
-// Waits for all that is queued. After an error the stream begins anew, and the wait is repeated:
-// copies into the caller's memory may still be queued, and that memory goes when the caller hears
-// of the error.
-absl::Status WaitForAll(SyStream* stream) {
+// After an error: copies into the caller's memory may still be queued, and that memory goes when
+// the caller hears of the error.
+void BeginAnew(SyStream* stream, const absl::Status& why) {
   const uint64_t queued = stream->queued.load();
-  absl::Status status = WaitFor(stream, queued);
-  if (status.ok()) return status;
-  TakeError(stream).IgnoreError();  // the same one, told another way
   SyDevice* device = stream->device;
   if (PluginInstance* p = device->plugin;
       p->stream.reset && device->state.load() == SyDevice::kOpen) {
     std::lock_guard<std::mutex> lock(stream->mutex);
+    ++stream->restarts;
+    stream->restarted_for = why;
     p->stream.reset(p->state, device->handle, stream->handle);
   }
   WaitFor(stream, queued).IgnoreError();
+}
+
+// Waits for all that is queued; after an error the stream begins anew.
+absl::Status WaitForAll(SyStream* stream) {
+  absl::Status status = WaitFor(stream, stream->queued.load());
+  if (status.ok()) return status;
+  TakeError(stream).IgnoreError();  // the same one, told another way
+  BeginAnew(stream, status);
   return status;
+}
+
+// Queues a copy of the status word to the host.
+absl::Status CopyWord(SyStream* stream) {
+  SyDevice* device = stream->device;
+  PluginInstance* p = device->plugin;
+  const SyStatus code = CallOut(p->memory.copy_out, p->state, device->handle, stream->handle,
+                                stream->status_memory.handle, stream->status_offset, &stream->word,
+                                sizeof stream->word);
+  if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
+  stream->queued.fetch_add(1);
+  return absl::OkStatus();
 }
 
 std::string RecentOps(SyStream* stream) {
@@ -277,14 +295,15 @@ absl::Status Synchronize(SyStream* stream) {
   };
   if (!seen && stream->may_report.load()) {
     word_lock.lock();
-    std::lock_guard<std::mutex> lock(stream->mutex);
-    copied = stream->may_report.exchange(false);
-    if (copied) {
-      const SyStatus code = CallOut(p->memory.copy_out, p->state, device->handle, stream->handle,
-                                    stream->status_memory.handle, stream->status_offset,
-                                    &stream->word, sizeof stream->word);
-      if (code != SY_OK) return DeviceStatus(device, code, "copy_out");
-      stream->queued.fetch_add(1);
+    absl::Status queued;
+    {
+      std::lock_guard<std::mutex> lock(stream->mutex);
+      copied = stream->may_report.exchange(false);
+      if (copied) queued = CopyWord(stream);
+    }
+    if (!queued.ok()) {
+      BeginAnew(stream, queued);
+      return queued;
     }
   }
   if (absl::Status s = WaitForAll(stream); !s.ok()) return s;

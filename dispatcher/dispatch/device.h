@@ -71,6 +71,9 @@ struct SyStream {
       false};  // a kernel has run that may write the word, since the last look
   std::mutex word_mutex;
   SyStatusWord word{};  // copied here by a wait; even one that failed may be copied still
+  // How often the stream began anew after an error, and what the last one was; under `mutex`.
+  uint64_t restarts = 0;
+  absl::Status restarted_for;
   std::mutex error_mutex;
   absl::Status error;           // from stream_fail, until the next wait
   int32_t recent_ops[16] = {};  // ids of the last ops queued, for error texts

@@ -1,5 +1,5 @@
 // Queue: a stream. Commands are held back until Flush or Sync and then run in order on the queue's
-// own thread. An error sticks: what comes after it is skipped until Reset, ticks go on. Threads:
+// own thread. An error sticks: what comes after it is skipped up to Reset, ticks go on. Threads:
 // Finished and Sync from any; the others must not overlap, which BusyMark finds out.
 #ifndef TESTS_ASYNC_DEVICE_QUEUE_H_
 #define TESTS_ASYNC_DEVICE_QUEUE_H_
@@ -80,8 +80,11 @@ class Queue {
     std::lock_guard<std::mutex> lock(mutex_);
     return error_;
   }
+  // Finishes or skips what is queued and forgets the error.
   void Reset() {
-    std::lock_guard<std::mutex> lock(mutex_);
+    Flush();
+    std::unique_lock<std::mutex> lock(mutex_);
+    idle_.wait(lock, [&] { return released_ == 0 && !running_; });
     error_ = {};
   }
 
@@ -123,6 +126,7 @@ class Queue {
     for (;;) {
       changed_.wait(lock, [&] { return released_ > 0 || stopping_; });
       if (released_ == 0) return;
+      running_ = true;
       Command command = std::move(commands_.front());
       commands_.pop_front();
       --released_;
@@ -134,6 +138,8 @@ class Queue {
       const uint64_t tick = command.tick;
       command = {};
       lock.lock();
+      running_ = false;
+      if (released_ == 0) idle_.notify_all();
       if (error.code != SY_OK && error_.code == SY_OK) error_ = error;
       if (tick == 0) continue;
       finished_ = tick;
@@ -142,9 +148,10 @@ class Queue {
   }
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_, reached_;
+  std::condition_variable changed_, reached_, idle_;
   std::deque<Command> commands_;
-  size_t released_ = 0;  // commands at the front that may run
+  size_t released_ = 0;   // commands at the front that may run
+  bool running_ = false;  // a command
   uint64_t recorded_ = 0, flushed_ = 0, finished_ = 0;
   Error error_;
   bool stopping_ = false;

@@ -6,6 +6,7 @@
 #include <array>
 #include <barrier>
 #include <cstdint>
+#include <cstdio>
 #include <random>
 #include <string>
 #include <thread>
@@ -258,6 +259,47 @@ TEST(StreamErrors, StickUntilTheyAreReported) {
   sy_tensor_release(z);
   sy_tensor_release(x);
   EXPECT_EQ(sy_plugin_close("async"), SY_OK) << sy_last_message();
+  ASSERT_EQ(sy_option_set("async.fail_at", "0"), SY_OK) << sy_last_message();
+}
+
+// A thread whose stream begins anew because of another thread's error has read what it asked for,
+// or hears of the error.
+TEST(StreamErrors, EndTheReadsOfOtherThreadsLoudly) {
+  sy_option_set("plugin_path", "");
+  ASSERT_EQ(sy_option_set("async.fail_at", "1"), SY_OK) << sy_last_message();
+  int told = 0;
+  for (int round = 0; round < 300; ++round) {
+    ASSERT_EQ(sy_plugin_load(kPlugin), SY_OK) << sy_last_message();
+    const SyDevice* device = nullptr;
+    ASSERT_EQ(sy_device_find("async:0", &device), SY_OK);
+    SyTensor* x = sy_test::Tensor({1, -2}, {2}, "async:0");
+    ASSERT_EQ(sy_synchronize(device), SY_OK) << sy_last_message();
+    std::barrier begin(2);
+    std::thread reader([&] {
+      begin.arrive_and_wait();
+      for (int i = 0; i < 3; ++i) {
+        float values[2] = {7, 7};
+        const SyStatus status = sy_tensor_read(x, values, sizeof values);
+        told += status != SY_OK;
+        if (status == SY_OK) {
+          EXPECT_EQ(values[0], 1);
+          EXPECT_EQ(values[1], -2);
+        } else {
+          EXPECT_NE(std::string(sy_last_message()).find("kernel 1 fails"), std::string::npos)
+              << sy_last_message();
+        }
+      }
+    });
+    begin.arrive_and_wait();
+    SyTensor* y = sy_test::Run("relu", {x});
+    const SyStatus failed = sy_synchronize(device);
+    reader.join();
+    EXPECT_TRUE(failed != SY_OK || told > 0);
+    sy_tensor_release(x);
+    sy_tensor_release(y);
+    EXPECT_EQ(sy_plugin_close("async"), SY_OK) << sy_last_message();
+  }
+  std::printf("%d reads were told\n", told);
   ASSERT_EQ(sy_option_set("async.fail_at", "0"), SY_OK) << sy_last_message();
 }
 

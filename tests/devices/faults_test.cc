@@ -78,7 +78,7 @@ const Gpu kGpus[] = {
      {"memory", 1 << 23, SY_RESOURCE_EXHAUSTED},
      {"fail_compile", 0, SY_INTERNAL},
      {{"fail_launch", 0, SY_UNAVAILABLE}},
-     {{"fail_allocation", 0, 0}, {"fail_compile", 0, 0}}},
+     {{"fail_allocation", 0, 0}, {"fail_compile", 0, 0}, {"fail_record", 0, 0}}},
 };
 
 // In messages of GoogleTest.
@@ -120,7 +120,8 @@ class Faults : public testing::TestWithParam<Gpu> {
   void Disarm() {
     if (!is_cuda()) return Arm({"nothing", 0, 0}, 0);
     Set("memory", int64_t{1} << 32);
-    for (const char* name : {"fail_allocation", "fail_launch", "fail_compile"}) Set(name, 0);
+    for (const char* name : {"fail_allocation", "fail_launch", "fail_compile", "fail_record"})
+      Set(name, 0);
   }
   static void ForgetCompiled() {
     for (const auto& file : std::filesystem::directory_iterator(testing::TempDir() + "/kernels"))
@@ -196,6 +197,38 @@ TEST_P(Faults, ADeviceIsLost) {
     ExpectWorks(device());
     if (HasFailure()) return;
   }
+}
+
+// The memory that a read was to fill belongs to the caller again when the read has failed, however
+// far the device has come.
+TEST_P(Faults, AFailedReadLeavesTheMemoryAlone) {
+  const std::vector<float> nothing(1 << 20, -1);
+  const auto bytes = static_cast<int64_t>(nothing.size() * sizeof(float));
+  int failures = 0;
+  std::vector<Fault> faults = GetParam().others;
+  faults.insert(faults.end(), GetParam().lost.begin(), GetParam().lost.end());
+  for (const Fault& fault : faults) {
+    bool fired = true;
+    for (long long n = 1; fired; ++n) {
+      SCOPED_TRACE(std::string(fault.entry) + " at call " + std::to_string(n));
+      std::vector<float> host = nothing, then;
+      {
+        // Something that takes time, and may report a bad index: a read looks for that as well.
+        Tensor x = sy::ones({1 << 20}, {.device = device()});
+        for (int i = 0; i < 8; ++i) x = sin(x);
+        x = index_select(x, sy::arange(0, 1 << 20, 1, {.device = device()}), 0);
+        Arm(fault, fault.status == SY_UNAVAILABLE && !is_cuda() ? -n : n);
+        failures += sy_tensor_read(x.handle(), host.data(), bytes) != SY_OK;
+        then = host;
+        fired = Fired(fault, n);
+        Disarm();
+      }
+      ASSERT_NO_FATAL_FAILURE(Reopen());  // which waits for the device
+      EXPECT_EQ(host, then);
+    }
+  }
+  std::printf("%s: %d reads failed\n", device().c_str(), failures);
+  EXPECT_GT(failures, 0);
 }
 
 // A training step: losses before and after.

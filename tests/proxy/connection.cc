@@ -325,9 +325,7 @@ Error Connection::Reset(uint64_t stream) {
   if (lost_) return Lost();
   auto it = streams_.find(stream);
   if (it == streams_.end()) return Check(stream);
-  // What came after the error was skipped, copies to the host too.
-  if (it->second.error)
-    std::erase_if(copies_, [&](const auto& c) { return c.second.stream == stream; });
+  std::erase_if(copies_, [&](const auto& c) { return c.second.stream == stream; });
   it->second.error = {};
   Writer w(&batch_, kReset);
   w.Put(stream);

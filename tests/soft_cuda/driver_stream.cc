@@ -1,6 +1,7 @@
 // Entries of the driver: streams, events and host functions.
 #include <memory>
 
+#include "tests/soft_cuda/knobs.h"
 #include "tests/soft_cuda/soft_cuda.h"
 #include "tests/soft_cuda/stream.h"
 
@@ -97,6 +98,7 @@ CUresult cuEventRecord(CUevent handle, CUstream stream_handle) {
     Context* owner = nullptr;
     const std::shared_ptr<Event> event = FindEvent(handle, &owner);
     if (!event || owner != stream.context()) return CUDA_ERROR_INVALID_HANDLE;
+    if (Strikes(kFailRecord)) return CUDA_ERROR_OUT_OF_MEMORY;
     stream.Push([event, mark = event->Record()] { event->Reach(mark); }, true);
     return CUDA_SUCCESS;
   });

@@ -151,7 +151,8 @@ class SoftCuda : public testing::Test {
   }
 
   void TearDown() override {
-    for (const char* name : {"shuffle", "check", "fail_allocation", "fail_launch", "fail_compile"})
+    for (const char* name :
+         {"shuffle", "check", "fail_allocation", "fail_launch", "fail_compile", "fail_record"})
       api.soft_cuda_set(name, 0);
     EXPECT_EQ(api.cuDevicePrimaryCtxReset_v2(0), CUDA_SUCCESS);
     EXPECT_EQ(api.cuDevicePrimaryCtxRelease_v2(0), CUDA_SUCCESS);

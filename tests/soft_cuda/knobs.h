@@ -12,6 +12,7 @@ enum Knob {
   kFailAllocation,
   kFailLaunch,
   kFailCompile,
+  kFailRecord,
   kShuffle,
   kCheck,
   kThreads,

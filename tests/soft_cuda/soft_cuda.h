@@ -15,6 +15,7 @@
 //   fail_allocation  n: the n-th allocation from now fails with CUDA_ERROR_OUT_OF_MEMORY
 //   fail_launch      n: the n-th launch from now ends in CUDA_ERROR_ILLEGAL_ADDRESS: a lost device
 //   fail_compile     n: the n-th compilation from now fails
+//   fail_record      n: the n-th cuEventRecord from now fails with CUDA_ERROR_OUT_OF_MEMORY
 //   shuffle          seed: threads, warps and blocks run in an order drawn from it; 0: in order
 //   check            1: what is compiled from now on is checked for races and accesses outside
 //                    memory; 2: for reads of what was never written, too
