@@ -139,9 +139,7 @@ absl::Status ReadToHost(const SyTensor* t, void* data) {
       !s.ok())
     return s;
   if (absl::Status s = Synchronize(stream); !s.ok()) return s;
-  // Another thread's error may have ended the copy.
-  std::lock_guard<std::mutex> lock(stream->mutex);
-  return stream->restarts == restarts ? absl::OkStatus() : stream->restarted_for;
+  return RestartedSince(stream, restarts);
 }
 
 absl::Status WriteFromHost(SyTensor* t, const void* data) {

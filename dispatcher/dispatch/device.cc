@@ -283,6 +283,11 @@ absl::Status WaitFor(SyStream* stream, uint64_t sequence) {
   return absl::OkStatus();
 }
 
+absl::Status RestartedSince(SyStream* stream, uint64_t restarts) {
+  std::lock_guard<std::mutex> lock(stream->mutex);
+  return stream->restarts == restarts ? absl::OkStatus() : stream->restarted_for;
+}
+
 absl::Status Synchronize(SyStream* stream) {
   SyDevice* device = stream->device;
   PluginInstance* p = device->plugin;
@@ -290,6 +295,7 @@ absl::Status Synchronize(SyStream* stream) {
   // Where the host does not see the word, it is copied behind what it is to tell of.
   std::unique_lock<std::mutex> word_lock(stream->word_mutex, std::defer_lock);
   bool copied = false;
+  uint64_t restarts = 0;
   absl::Cleanup look_again = [&] {
     if (copied) stream->may_report.store(true);
   };
@@ -300,6 +306,7 @@ absl::Status Synchronize(SyStream* stream) {
       std::lock_guard<std::mutex> lock(stream->mutex);
       copied = stream->may_report.exchange(false);
       if (copied) queued = CopyWord(stream);
+      restarts = stream->restarts;
     }
     if (!queued.ok()) {
       BeginAnew(stream, queued);
@@ -313,6 +320,8 @@ absl::Status Synchronize(SyStream* stream) {
     if (absl::Status s = WaitForAll(other); !s.ok()) return s;
     if (absl::Status s = TakeError(other); !s.ok()) return s;
   }
+  if (copied)
+    if (absl::Status s = RestartedSince(stream, restarts); !s.ok()) return s;
   std::move(look_again).Cancel();
   SyStatusWord word{};
   if (seen)

@@ -159,6 +159,9 @@ class Waits {
 // Waits for all work and reports bad indices and asynchronous errors since the last time.
 absl::Status Synchronize(SyStream* stream);
 absl::Status Synchronize(SyDevice* device);
+// Copies to the host that were queued when `restarts` was the stream's count may be lost since;
+// then the error for which it began anew.
+absl::Status RestartedSince(SyStream* stream, uint64_t restarts);
 
 // Nanoseconds of a clock that never goes back.
 int64_t ClockNs();
