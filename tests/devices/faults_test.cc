@@ -127,6 +127,15 @@ class Faults : public testing::TestWithParam<Gpu> {
     for (const auto& file : std::filesystem::directory_iterator(testing::TempDir() + "/kernels"))
       std::filesystem::remove(file);
   }
+  // What the sweeps go through. Of these a loss lasts; soft CUDA sees to that itself.
+  static std::vector<Fault> AllFaults() {
+    std::vector<Fault> faults = GetParam().others;
+    faults.insert(faults.end(), GetParam().lost.begin(), GetParam().lost.end());
+    return faults;
+  }
+  void ArmAt(const Fault& fault, long long n) {
+    Arm(fault, fault.status == SY_UNAVAILABLE && !is_cuda() ? -n : n);
+  }
   // Whether the call that was to fail has been made.
   bool Fired(const Fault& fault, long long n) {
     if (!is_cuda()) return devices::Entry<long long()>(GetParam().library, "faulty_calls")() >= n;
@@ -205,9 +214,7 @@ TEST_P(Faults, AFailedReadLeavesTheMemoryAlone) {
   const std::vector<float> nothing(1 << 20, -1);
   const auto bytes = static_cast<int64_t>(nothing.size() * sizeof(float));
   int failures = 0;
-  std::vector<Fault> faults = GetParam().others;
-  faults.insert(faults.end(), GetParam().lost.begin(), GetParam().lost.end());
-  for (const Fault& fault : faults) {
+  for (const Fault& fault : AllFaults()) {
     bool fired = true;
     for (long long n = 1; fired; ++n) {
       SCOPED_TRACE(std::string(fault.entry) + " at call " + std::to_string(n));
@@ -217,7 +224,7 @@ TEST_P(Faults, AFailedReadLeavesTheMemoryAlone) {
         Tensor x = sy::ones({1 << 20}, {.device = device()});
         for (int i = 0; i < 8; ++i) x = sin(x);
         x = index_select(x, sy::arange(0, 1 << 20, 1, {.device = device()}), 0);
-        Arm(fault, fault.status == SY_UNAVAILABLE && !is_cuda() ? -n : n);
+        ArmAt(fault, n);
         failures += sy_tensor_read(x.handle(), host.data(), bytes) != SY_OK;
         then = host;
         fired = Fired(fault, n);
@@ -259,15 +266,12 @@ TEST_P(Faults, EveryEntryFailsAtItsFirstAndAtLaterCalls) {
   Step(device(), got);  // from here on the disk holds what is compiled
   EXPECT_NEAR(got[1], want[1], 1e-4);
   int failures = 0, calls = 0;
-  std::vector<Fault> faults = GetParam().others;
-  faults.insert(faults.end(), GetParam().lost.begin(), GetParam().lost.end());
-  for (const Fault& fault : faults) {
+  for (const Fault& fault : AllFaults()) {
     for (long long n = 1;; n += 1 + n / 2) {
       SCOPED_TRACE(std::string(fault.entry) + " at call " + std::to_string(n));
       if (std::string(fault.entry) == "fail_compile") ForgetCompiled();
       ASSERT_NO_FATAL_FAILURE(Reopen());
-      const bool stays = fault.status == SY_UNAVAILABLE && !is_cuda();
-      Arm(fault, stays ? -n : n);
+      ArmAt(fault, n);
       const auto failure = FailureOf([&] { Step(device(), got); });
       const bool fired = Fired(fault, n);
       Disarm();
