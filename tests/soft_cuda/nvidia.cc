@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <iterator>
@@ -12,9 +11,6 @@
 
 namespace soft {
 namespace {
-
-// From Turing on; NVRTC 13 compiles for nothing older.
-constexpr const char* kArchitectures[] = {"sm_75", "sm_80", "sm_90", "sm_100", "sm_120"};
 
 struct Library {
   std::string reason;  // why it cannot be used
@@ -68,8 +64,15 @@ const Library& Nvidia() {
   return *library;
 }
 
-bool CompileFor(const Library& nvidia, const std::string& architecture, const NvidiaJob& job,
-                std::string* log) {
+}  // namespace
+
+bool CompilesFor(const std::string& architecture, const NvidiaJob& job, std::string* log) {
+  const Library& nvidia = Nvidia();
+  if (!nvidia.reason.empty()) {
+    *log +=
+        "NVIDIA's NVRTC does not load: " + nvidia.reason + "; SOFT_CUDA_NVRTC=off does without\n";
+    return false;
+  }
   const std::string target = "--gpu-architecture=" + architecture;
   std::vector<const char*> options = {target.c_str()}, texts, names;
   for (const std::string& option : job.options) options.push_back(option.c_str());
@@ -99,22 +102,12 @@ bool CompileFor(const Library& nvidia, const std::string& architecture, const Nv
   return result == NVRTC_SUCCESS;
 }
 
-}  // namespace
+bool NvidiaIsWanted() { return Nvidia().wanted; }
 
 bool PassesNvidia(const NvidiaJob& job, std::string* log) {
-  const Library& nvidia = Nvidia();
-  if (!nvidia.wanted) return true;
-  if (!nvidia.reason.empty()) {
-    *log +=
-        "NVIDIA's NVRTC does not load: " + nvidia.reason + "; SOFT_CUDA_NVRTC=off does without\n";
-    return false;
-  }
-  const char* which = std::getenv("SOFT_CUDA_ARCHITECTURES");
-  if (which && which == std::string("all"))
-    return std::all_of(std::begin(kArchitectures), std::end(kArchitectures),
-                       [&](const char* a) { return CompileFor(nvidia, a, job, log); });
+  if (!NvidiaIsWanted()) return true;
   const size_t turn = std::hash<std::string>()(job.text) % std::size(kArchitectures);
-  return CompileFor(nvidia, kArchitectures[turn], job, log);
+  return CompilesFor(kArchitectures[turn], job, log);
 }
 
 }  // namespace soft

@@ -12,6 +12,7 @@
 #include "tests/soft_cuda/beside.h"
 #include "tests/soft_cuda/compile.h"
 #include "tests/soft_cuda/image_format.h"
+#include "tests/soft_cuda/kept.h"
 #include "tests/soft_cuda/nvidia.h"
 #include "tests/soft_cuda/prelude.h"
 #include "tests/soft_cuda/scan.h"
@@ -201,7 +202,8 @@ nvrtcResult CompileProgram(_nvrtcProgram* program, int count, const char* const*
   nvidia.name = program->name;
   nvidia.headers = program->headers;
   nvidia.expressions = program->expressions;
-  if (!PassesNvidia(nvidia, &program->log)) return NVRTC_ERROR_COMPILATION;
+  if (!PassesNvidia(nvidia, &program->log) || !KeepText(nvidia, &program->log))
+    return NVRTC_ERROR_COMPILATION;
   program->image = MakeImage(result.output);
   program->ptx = MakeText(program->image);
   program->compiled = true;

@@ -1,7 +1,9 @@
 // Compilation: cubins that outlive their program, logs with lines, options, names, the disk cache,
 // and how the scanner reads a text.
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/soft_cuda/harness.h"
 #include "tests/soft_cuda/scan.h"
@@ -105,6 +107,43 @@ TEST(SoftCudaDeathTest, DoesNotGoOnWithoutNvidiasCompiler) {
   };
   EXPECT_EXIT(compile(), testing::ExitedWithCode(NVRTC_ERROR_COMPILATION),
               "does not load: /no/such/libnvrtc.so");
+}
+
+// What compile_kept says of the texts in `folder`, and its status in the end.
+std::string CompileKept(const std::string& folder) {
+  const std::string command = "tests/soft_cuda/compile_kept " + folder + " 2>&1; echo status $?";
+  FILE* const pipe = popen(command.c_str(), "r");
+  std::string said;
+  for (int c; (c = std::fgetc(pipe)) != EOF;) said.push_back(static_cast<char>(c));
+  pclose(pipe);
+  return said;
+}
+
+TEST_F(SoftCuda, KeepsTextsThatAreThenCompiledForEveryArchitecture) {
+  const std::string folder = testing::TempDir() + "/kept";
+  std::filesystem::remove_all(folder);
+  setenv("SOFT_CUDA_KEEP", folder.c_str(), 1);
+  // The same names for different things, as the texts of one plugin have them.
+  auto text = [](const std::string& type, const std::string& body) {
+    return "typedef " + type + " T;\n#define N " + type + "(3)\nstruct S { T x; };\n" +
+           "static __device__ T f(T x) { return x + N; }\n" +
+           "extern \"C\" __global__ void k(T* p) { S s = {f(*p)}; *p = s.x; " + body + " }\n";
+  };
+  for (const char* type : {"int", "float", "double", "int"})
+    EXPECT_EQ(CompileText(text(type, "")).result, NVRTC_SUCCESS);
+  EXPECT_EQ(CompileText(text("int", ""), {"--fmad=false"}).result, NVRTC_SUCCESS);
+  EXPECT_EQ(CompileText("#define K __global__\nextern \"C\" K void k() {}").result, NVRTC_SUCCESS);
+  EXPECT_EQ(CompileKept(folder), "NVRTC took 5 texts for 5 architectures\nstatus 0\n");
+
+  std::ofstream(folder + "/bad.cu") << "// bad.cu --std=c++17\n"
+                                    << text("unsigned", "*p = __builtin_ia32_rdpmc(0);");
+  const std::string said = CompileKept(folder);
+  EXPECT_NE(said.find("bad.cu(5): error"), said.npos) << said;
+  EXPECT_NE(said.find("the text of bad.cu:\ntypedef unsigned T;"), said.npos) << said;
+  EXPECT_NE(said.find("status 1"), said.npos) << said;
+
+  EXPECT_NE(CompileKept(folder + "/none").find("status 1"), std::string::npos);
+  unsetenv("SOFT_CUDA_KEEP");
 }
 
 TEST_F(SoftCuda, FindsKernelsThatMacrosMake) {
