@@ -11,7 +11,7 @@ static std::vector<Tensor> Results(const std::string& device) {
   sy::manual_seed(5);
   const Tensor x = sy::randn({5, 7}).to(sy::Device(device)),
                y = sy::randn({7, 6}).to(sy::Device(device)),
-               tall = sy::randn({3, 70}).to(sy::Device(device)),
+               tall = sy::randn({3, 1100}).to(sy::Device(device)),
                index = sy::randint(-5, 5, {4, 7}).to(sy::Device(device));
   std::vector<Tensor> r = {x + slice(x, {.end = 1}),
                            where(x < 0.f, x * 2, x.t().t() - 1),
@@ -26,7 +26,7 @@ static std::vector<Tensor> Results(const std::string& device) {
                            sort(tall)[0],
                            sort(tall, 1, true)[1],
                            softmax(x),
-                           permute(reshape(tall, {3, 10, 7}), {2, 0, 1}).contiguous(),
+                           permute(reshape(tall, {3, 50, 22}), {2, 0, 1}).contiguous(),
                            flip(x, {0}).contiguous()};
   const Tensor w = y.detach().set_requires_grad();
   sum(relu(matmul(x, w)) * 3).backward();

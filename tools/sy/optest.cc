@@ -20,7 +20,7 @@ using optest::State;
 
 struct Options {
   std::string plugin, device, op = "*", dtype, refusals, digests;
-  bool list = false, large = false;
+  bool list = false, large = false, small = false;
   std::string shard = "0/1";
   size_t part = 0, parts = 1;  // of `shard`
 };
@@ -101,7 +101,7 @@ SyDtype LargeDtype(const Case& c) {
 std::vector<const Case*> Chosen(const Options& o) {
   std::vector<const Case*> chosen;
   for (const Case& c : optest::AllCases())
-    if (Matches(o.op.c_str(), c.op.c_str()) && InShard(o, c.op) && (c.large || !o.large))
+    if (Matches(o.op.c_str(), c.op.c_str()) && InShard(o, c.op) && (c.large ? !o.small : !o.large))
       chosen.push_back(&c);
   return chosen;
 }
@@ -200,7 +200,8 @@ int Optest(const Context& context, Options o) {
     return Fail(sy_last_message());
 
   Report report = RunAll(o, cases, device, info.dtypes_compute, expected);
-  if (o.op == "*" && o.dtype.empty() && !o.large && o.part == 0) FindGaps(built_in, &report);
+  if (o.op == "*" && o.dtype.empty() && !o.large && !o.small && o.part == 0)
+    FindGaps(built_in, &report);
   for (const auto& [op, dtype] : expected)
     if (Matches(o.op.c_str(), op.c_str()) && InShard(o, op) &&
         (o.dtype.empty() || o.dtype == dtype) && !report.seen.count({op, dtype}))
@@ -251,8 +252,10 @@ void AddOptest(CLI::App* app, Context* context) {
   verb->add_option("--refusals", options->refusals,
                    "File of what the device may refuse and must: lines \"dtype: op op ...\"");
   verb->add_option("--digests", options->digests, "Write a digest of the bits of each result here");
-  verb->add_flag("--large", options->large,
-                 "Only the cases that are large enough to be split over threads");
+  CLI::Option* const large = verb->add_flag(
+      "--large", options->large, "Only the cases that are large enough to be split over threads");
+  verb->add_flag("--small", options->small, "Only the others: for devices that take their time")
+      ->excludes(large);
   verb->add_option("--shard", options->shard,
                    "I/N: only every N-th op, from the I-th on, so that N processes share the work")
       ->capture_default_str();
