@@ -366,9 +366,10 @@ static int need_item(Render* r, const SyGpuItem* item) {
              : dialect == SY_GPU_CUDA ? "static __device__ "
                                       : "";
   else if (item->kind == SY_GPU_ITEM_TABLE)
+    // GLSL: not const, or each access by a variable index makes a copy of the whole table.
     before = dialect == SY_GPU_OPENCL ? "constant "
              : dialect == SY_GPU_CUDA ? "static __device__ const "
-                                      : "const ";
+                                      : "";
   sy_gpu_text_add(&text, "%s", before);
   if (item->kind == SY_GPU_ITEM_STRUCT) {
     const int length = (int)(item->name.end - item->name.begin);
