@@ -10,13 +10,14 @@
 
 #define DENSE 0
 #define LANES 1
-#define STRIDED 2
-#define RUNS 3
+#define FOURS 2
+#define STRIDED 3
+#define RUNS 4
 #define RUN 64
 
 typedef struct Map {
   const SyProgram* program;
-  int32_t form;  // DENSE, LANES, STRIDED or RUNS
+  int32_t form;  // DENSE, LANES, FOURS, STRIDED or RUNS
   int32_t in_count, out_count;
   const SyView* in;
   const SyView* out;
@@ -81,7 +82,8 @@ static int32_t group_of(const SyGpuCall* c, const Map* m) {
 }
 
 static int make_map(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
-  static const char* const kForms[] = {"map_dense", "map_lanes", "map_strided", "map_runs"};
+  static const char* const kForms[] = {"map_dense", "map_lanes", "map_fours", "map_strided",
+                                       "map_runs"};
   const Map* m = (const Map*)what;
   const SyProgram* p = m->program;
   uint8_t need[SY_GPU_MAX_VALUES] = {0};
@@ -162,18 +164,20 @@ static int32_t form_of(const SyGpuCall* c, const Map* m) {
     if (!is_dense(v)) return strided_form(c, m);
     aligned &= v->offset % (lanes * sy_gpu_type_bytes(v->type)) == 0;
   }
-  return lanes == 1 ? DENSE : aligned ? LANES : strided_form(c, m);
+  if (lanes == 1) return DENSE;
+  return !aligned ? strided_form(c, m) : m->out[0].count % 4 ? LANES : FOURS;
 }
 
 static SyStatus run_map(SyGpuCall* c, Map* m, const char* shared_name) {
   static const int32_t kAxes[SY_MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   const SyView* like = &m->out[0];
   const int32_t last = like->rank - 1;
-  int64_t items = m->form == LANES ? sy_gpu_groups(like->count, 4) : like->count;
+  int64_t items =
+      m->form == LANES || m->form == FOURS ? sy_gpu_groups(like->count, 4) : like->count;
   const int32_t group = group_of(c, m);
   SyGpuKernel* kernel = shared_name
                             ? sy_gpu_find_named(c, shared_name, make_map, m)
-                            : sy_gpu_find(c, m->form + 4 * (group != SY_GPU_GROUP), 0, make_map, m);
+                            : sy_gpu_find(c, m->form + 8 * (group != SY_GPU_GROUP), 0, make_map, m);
   SyGpuWalks walks;
   int32_t k;
   if (like->count == 0) return SY_OK;
