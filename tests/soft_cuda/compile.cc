@@ -12,9 +12,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <system_error>
+
+#include "tests/soft_cuda/files.h"
 
 extern char** environ;
 
@@ -47,17 +48,6 @@ constexpr const char* kLink[] = {"-shared",         "-nostdlib",
 std::string Environment(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value && *value ? value : otherwise;
-}
-
-std::string ReadFile(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-bool WriteFile(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(text.data(), static_cast<std::streamsize>(text.size()));
-  return static_cast<bool>(out.flush());
 }
 
 class Folder {
@@ -156,12 +146,7 @@ CompileResult Compile(const CompileJob& job) {
   if (CompileResult known{true, ReadFile(path), ""}; !known.output.empty()) return known;
   CompileResult result = RunCompiler(job, words);
   if (!result.ok) return result;
-  // By rename: others may read and write there at the same time.
-  const std::string mine = path + "." + std::to_string(getpid()) + "." +
-                           std::to_string(reinterpret_cast<uintptr_t>(&result));
-  std::error_code error;
-  std::filesystem::create_directories(cache, error);
-  if (WriteFile(mine, result.output)) std::filesystem::rename(mine, path, error);
+  WriteWhole(path, result.output);  // if not, it is compiled again
   return result;
 }
 

@@ -91,11 +91,11 @@ int Main(const std::string& folder) {
   std::vector<Jobs> batches;
   std::map<std::vector<std::string>, Jobs> waiting;
   for (NvidiaJob& job : jobs) {
-    Jobs& with = waiting[job.options];
     if (StandsAlone(job)) {
       batches.push_back({std::move(job)});
       continue;
     }
+    Jobs& with = waiting[job.options];
     with.push_back(std::move(job));
     if (with.size() == kAtOnce) batches.push_back(std::exchange(with, {}));
   }

@@ -1,17 +1,14 @@
 // A file is "// NAME OPTION...", a newline, the text.
 #include "tests/soft_cuda/kept.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <sstream>
 #include <system_error>
+
+#include "tests/soft_cuda/files.h"
 
 namespace soft {
 
@@ -27,17 +24,9 @@ bool KeepText(const NvidiaJob& job, std::string* log) {
   file += "\n" + job.text;
   const std::string path =
       std::string(folder) + "/" + std::to_string(std::hash<std::string>()(file)) + ".cu";
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) return true;
-  // By rename: others may write the same.
-  static std::atomic<int> count = 0;
-  const std::string mine = path + "." + std::to_string(getpid()) + "." + std::to_string(++count);
-  std::filesystem::create_directories(folder, error);
-  std::ofstream out(mine, std::ios::binary);
-  out << file;
-  out.close();
-  if (out) std::filesystem::rename(mine, path, error);
-  if (out && !error) return true;
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return true;
+  if (WriteWhole(path, file)) return true;
   *log += "SOFT_CUDA_KEEP: cannot write " + path + "\n";
   return false;
 }
@@ -53,14 +42,14 @@ bool ReadKept(const std::string& folder, std::vector<NvidiaJob>* out, std::strin
   }
   std::sort(paths.begin(), paths.end());
   for (const std::filesystem::path& path : paths) {
-    std::ifstream in(path, std::ios::binary);
-    std::string line, slashes, word;
+    const std::string file = ReadFile(path);
+    const size_t line = std::min(file.find('\n'), file.size());
+    std::string slashes, word;
     NvidiaJob job;
-    std::getline(in, line);
-    std::istringstream words(line);
+    std::istringstream words(file.substr(0, line));
     words >> slashes >> job.name;
     while (words >> word) job.options.push_back(word);
-    job.text.assign(std::istreambuf_iterator<char>(in), {});
+    if (line < file.size()) job.text = file.substr(line + 1);
     if (slashes != "//" || job.text.empty()) {
       *log += path.string() + " is not a text that SOFT_CUDA_KEEP wrote\n";
       return false;
