@@ -196,6 +196,11 @@ static void reach(const SyView* v, int64_t* low, int64_t* high) {
   const int64_t bytes = sy_gpu_type_bytes(v->type);
   int64_t least = 0, most = 0;
   int32_t d;
+  if (v->flags & SY_VIEW_CONTIGUOUS) {
+    *low = 0;
+    *high = v->count * bytes;
+    return;
+  }
   for (d = 0; d < v->rank && v->count; ++d) {
     const int64_t span = (v->shape[d] - 1) * v->strides[d];
     if (span < 0)
@@ -291,7 +296,8 @@ SyStatus sy_gpu_launch(SyGpuCall* c, SyGpuKernel* kernel, int64_t groups) {
   if (!kernel) return c->status;
   if (groups == 0) return SY_OK;
   if (c->buffer_count != kernel->signature.buffer_count ||
-      before + c->param_bytes != kernel->signature.param_bytes)
+      before + c->param_bytes != kernel->signature.param_bytes ||
+      c->param_bytes > SY_GPU_MAX_PARAM_BYTES - 8 * SY_GPU_MAX_BUFFERS - 8)
     return host->fail(SY_INTERNAL, "kernel %s: %d buffers and %d bytes given, wants %d and %d",
                       kernel->signature.name, (int)c->buffer_count, (int)(before + c->param_bytes),
                       (int)kernel->signature.buffer_count, (int)kernel->signature.param_bytes);
@@ -299,6 +305,7 @@ SyStatus sy_gpu_launch(SyGpuCall* c, SyGpuKernel* kernel, int64_t groups) {
   launch.kernel = kernel;
   launch.buffers = c->buffers;
   launch.params = c->params + 8 * SY_GPU_MAX_BUFFERS - before;
+  memset(launch.params + before + c->param_bytes, 0, (size_t)(-c->param_bytes & 7));
   launch.groups = groups;
   return c->driver->launch(c->gpu->context, &launch);
 }

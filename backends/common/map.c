@@ -162,7 +162,7 @@ static int32_t form_of(const SyGpuCall* c, const Map* m) {
   for (k = 0; k < m->in_count + m->out_count; ++k) {
     const SyView* v = k < m->in_count ? &m->in[k] : &m->out[k - m->in_count];
     if (!is_dense(v)) return strided_form(c, m);
-    aligned &= v->offset % (lanes * sy_gpu_type_bytes(v->type)) == 0;
+    aligned &= (v->offset & (lanes * sy_gpu_type_bytes(v->type) - 1)) == 0;
   }
   if (lanes == 1) return DENSE;
   return !aligned ? strided_form(c, m) : m->out[0].count % 4 ? LANES : FOURS;

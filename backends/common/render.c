@@ -520,7 +520,7 @@ static void open_c_kernel(const Render* r, const SyGpuSignature* s, SyGpuText* o
                         (int)(p->type.end - p->type.begin), p->type.begin,
                         (int)(p->name.end - p->name.begin), p->name.begin);
     }
-    if (s->param_bytes <= SY_GPU_VALUE_BYTES)
+    if (sy_gpu_by_value(s))
       sy_gpu_text_add(out, "const %s_params p) {\n", s->name);
     else
       sy_gpu_text_add(out, "constant %s_params* params) {\n#define p (*params)\n", s->name);

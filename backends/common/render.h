@@ -3,14 +3,23 @@
 // The neutral language is C as far as the three agree, with casts written as GLSL writes them,
 // i64(x), and these words of its own:
 //
-//   kernel name(in f32 x, out u16 y, inout i32 status, shared f32 part[64], u64 c[2], idx n) group
-//   64 { ... } fn f32 name(f32 a) { ... }       a function; table f32 name[3] = {...};  struct Name
-//   {...}; x[i], y[i] = v                   elements of a buffer; buffers are used in the kernel's
-//   body only load4(x, i), store4(y, i, v)     elements 4i .. 4i + 3 at once, where x starts at a
-//   multiple of 4 atomic_cas(b[i], compare, v), atomic_min(b[i], v), ...   on i32 and u32 buffers
-//   GLOBAL, GROUP, LOCAL             number of the work item, of its group, within its group;
-//   BARRIER idx                              type of indices: i64, or i32 where all that is indexed
-//   is small
+//   kernel name(in f32 x, out u16 y, inout i32 status, shared f32 part[64],
+//               u64 c[2], idx n) group 64 { ... }
+//   fn f32 name(f32 a) { ... }       a function
+//   table f32 name[3] = {...};       a constant array
+//   struct Name {...};
+//   x[i], y[i] = v                   elements of a buffer; used in the kernel's body only
+//   load4(x, i), store4(y, i, v)     elements 4i .. 4i + 3 at once, where x starts at a multiple
+//                                    of 4
+//   atomic_cas(b[i], compare, v),    on i32 and u32 buffers
+//   atomic_min(b[i], v), ...
+//   GLOBAL, GROUP, LOCAL             number of the work item, of its group, within its group
+//   GROUP_BELOW(n)                   GROUP < n, where n groups are launched: GLSL starts some more
+//                                    if one dimension does not hold them. True in OpenCL, which
+//                                    does not; PoCL 3.1 crashes at barriers under a condition
+//   BARRIER                          for all work items of a group
+//   idx                              type of indices: i64, or i32 where all that is indexed is
+//                                    small
 //
 // Types: bool i8 u8 i16 u16 i32 u32 i64 u64 f32 f64 and f32x4 ... (.x .y .z .w). Literals: 1.5f is
 // f32, 1.5 is f64, 5l is i64, 5ul is u64. Parameters of 64 bits stand before those of type idx.
@@ -36,9 +45,9 @@ extern "C" {
 // binding follows those of the narrow buffers.
 #define SY_GPU_PUSH_BYTES 128
 
-// OpenCL: parameters of at most this many bytes are an argument by value; more come in constant
-// memory.
-#define SY_GPU_VALUE_BYTES 1024
+// OpenCL: as many bytes of arguments does every device take (CL_DEVICE_MAX_PARAMETER_SIZE).
+// Parameters beyond come in constant memory.
+#define SY_GPU_ARGUMENT_BYTES 1024
 
 // What a driver must know of a kernel to bind its arguments. The parameters are one block of bytes:
 // a word of 64 bits for each buffer (OpenCL and narrow GLSL: the element where it starts; CUDA and
@@ -52,6 +61,11 @@ typedef struct SyGpuSignature {
   uint8_t element_bytes[SY_GPU_MAX_BUFFERS];
   uint8_t writes[SY_GPU_MAX_BUFFERS];
 } SyGpuSignature;
+
+// OpenCL: whether the parameters are an argument by value, as a structure.
+static inline int sy_gpu_by_value(const SyGpuSignature* s) {
+  return 8 * s->buffer_count + (s->param_bytes + 7) / 8 * 8 <= SY_GPU_ARGUMENT_BYTES;
+}
 
 // The texts that make a dialect: read once, shared by all renderings, never changed.
 typedef struct SyGpuLibrary SyGpuLibrary;

@@ -123,9 +123,9 @@ SyStatus Info(void* state, int32_t index, SyDeviceInfo* out_info) {
   return SY_OK;
 }
 
-SyGpuDriver DriverFor(const Facts& f) {
+SyGpuDriver DriverFor(const Facts& f, bool as_gpu) {
   SyGpuDriver d = {};
-  const bool cpu = f.type & CL_DEVICE_TYPE_CPU;
+  const bool cpu = (f.type & CL_DEVICE_TYPE_CPU) && !as_gpu;
   d.dialect = SY_GPU_OPENCL;
   d.is_cpu = cpu;
   d.prefers_wide = cpu;  // indices of 32 bits keep the compiler from joining loads
@@ -155,7 +155,8 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     device->context =
         s->api.clCreateContext(nullptr, 1, &device->facts->id, nullptr, nullptr, &code);
     if (code != CL_SUCCESS) return device->Fail(code, "clCreateContext");
-    const SyGpuDriver driver = DriverFor(*device->facts);
+    const SyGpuDriver driver =
+        DriverFor(*device->facts, s->host->option_int(s->host, "as_gpu") != 0);
     device->gpu = sy_gpu_create(s->host, &driver, device.get());
     if (!device->gpu) return s->host->fail(SY_RESOURCE_EXHAUSTED, "opencl: out of host memory");
     *out_device = sy_gpu_handle(device.release()->gpu);

@@ -1,8 +1,8 @@
 // Compiling and launching. Binaries are kept in the host's cache folder with the text they were
 // made from, so that neither a torn file nor two texts with one hash give a wrong kernel.
 #include <algorithm>
+#include <bit>
 #include <cstring>
-#include <string_view>
 
 #include "device.h"
 
@@ -17,7 +17,7 @@ struct Kernel {
   // after another was freed may have its handle.
   cl_mem buffers[SY_GPU_MAX_BUFFERS] = {};
   uint64_t frees = 0;  // of the device, when the buffers were set
-  std::string params;
+  std::vector<unsigned char> params;
   const Api* cl = nullptr;
   ~Kernel() {
     if (kernel) cl->clReleaseKernel(kernel);
@@ -26,7 +26,7 @@ struct Kernel {
 };
 
 std::string OptionsFor(const Device& d) {
-  std::string options = "-cl-std=CL1.2";
+  std::string options = "-cl-std=CL1.2 -w";  // PoCL prints how many warnings there are
   if (d.facts->numeric & SY_NUMERIC_EXACT_DIV) options += " -cl-fp32-correctly-rounded-divide-sqrt";
   return options;
 }
@@ -107,10 +107,10 @@ cl_int SetBuffer(Kernel* k, int32_t i, cl_mem mem) {
 }
 
 cl_int SetParams(Kernel* k, int32_t i, const unsigned char* params, size_t bytes) {
-  const std::string_view given(reinterpret_cast<const char*>(params), bytes);
-  if (k->params == given) return CL_SUCCESS;
+  if (k->params.size() == bytes && std::memcmp(k->params.data(), params, bytes) == 0)
+    return CL_SUCCESS;
   const cl_int code = k->cl->clSetKernelArg(k->kernel, static_cast<cl_uint>(i), bytes, params);
-  k->params = code == CL_SUCCESS ? given : "";
+  k->params.assign(params, params + (code == CL_SUCCESS ? bytes : 0));
   return code;
 }
 
@@ -127,8 +127,8 @@ SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
     kernel->kernel = d->cl->clCreateKernel(kernel->program, source->signature->name, &code);
     if (code != CL_SUCCESS) return d->Fail(code, "clCreateKernel");
     if (!cached) ToCache(*d, *source, kernel->program);
-    kernel->params.reserve(
-        static_cast<size_t>(source->signature->param_bytes));  // none at a launch
+    kernel->params.reserve(static_cast<size_t>(source->signature->param_bytes) +
+                           8);  // none at a launch
     d->code.Count(cached);
     *out_native = kernel.release();
     return SY_OK;
@@ -149,13 +149,13 @@ SyStatus Launch(void* context, const SyGpuLaunch* launch) {
   }
   for (int32_t i = 0; i < s.buffer_count; ++i) {
     const SyGpuBuffer& b = launch->buffers[i];
-    const int64_t element = b.offset / s.element_bytes[i];
+    const int64_t element = b.offset >> std::countr_zero(s.element_bytes[i]);
     std::memcpy(launch->params + 8 * i, &element, sizeof element);
     code |= SetBuffer(k, i, reinterpret_cast<cl_mem>(b.memory.handle));
   }
-  const auto bytes = static_cast<size_t>(s.param_bytes);
+  const size_t bytes = (static_cast<size_t>(s.param_bytes) + 7) / 8 * 8;  // a structure's
   cl_mem constants = nullptr;  // lives on until the kernel has run
-  if (s.param_bytes <= SY_GPU_VALUE_BYTES) {
+  if (sy_gpu_by_value(&s)) {
     code |= SetParams(k, s.buffer_count, launch->params, bytes);
   } else {
     cl_int made = CL_SUCCESS;

@@ -9,6 +9,10 @@ const SyPlugin* sy_plugin_main(const SyHost*) {
        .doc = "the OpenCL loader's library; empty: libOpenCL.so.1",
        .default_value = "",
        .type = SY_OPTION_TEXT},
+      {.name = "as_gpu",
+       .doc = "a GPU's kernels on a processor, too, groups that share memory among them: for tests",
+       .default_value = "off",
+       .type = SY_OPTION_BOOL},
   };
   static const SyPlugin kPlugin = {
       .size = sizeof(SyPlugin),
