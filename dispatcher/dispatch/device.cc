@@ -234,9 +234,9 @@ absl::Status Waits::Add(SyStream* stream, Uses* uses, std::mutex* uses_mutex, bo
     auto add = [&](const Use& u) {
       if (u.stream && u.stream != stream) others.push_back(u);
     };
-    add(uses->writer);
+    add(uses->writer());
     if (writes)
-      for (const Use& r : uses->readers) add(r);
+      for (const Use& r : uses->readers()) add(r);
   }
   for (const Use& u : others) {
     if (u.stream->device != stream->device) {

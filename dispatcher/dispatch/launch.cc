@@ -283,19 +283,11 @@ void NoteUses(const Touched& touched, const Use& mine) {
   for (Storage* storage : touched.in) {
     if (!storage) continue;
     std::lock_guard<std::mutex> lock(storage->uses_mutex());
-    auto& readers = storage->uses().readers;
-    auto it = std::find_if(readers.begin(), readers.end(),
-                           [&](const Use& u) { return u.stream == mine.stream; });
-    if (it != readers.end())
-      it->sequence = mine.sequence;
-    else
-      readers.push_back(mine);
+    storage->uses().Read(mine);
   }
   for (Storage* storage : touched.out) {
     std::lock_guard<std::mutex> lock(storage->uses_mutex());
-    Uses& uses = storage->uses();
-    uses.readers.clear();
-    uses.writer = mine;
+    storage->uses().Write(mine);
   }
 }
 
@@ -307,22 +299,23 @@ bool MayReport(const Kernel& k) { return k.core < 0 || k.core == kGather || k.co
 absl::Status OnStream(SyStream* stream, const Touched& touched, int32_t op,
                       absl::FunctionRef<absl::Status()> queue) {
   Waits waits;
+  const auto wait_for_others = [&](Storage* storage, bool writes) {
+    if (storage->uses().OnlyBy(stream)) [[likely]]
+      return absl::OkStatus();
+    return waits.Add(stream, &storage->uses(), &storage->uses_mutex(), writes);
+  };
   for (Storage* storage : touched.in)
     if (storage)
-      if (absl::Status s =
-              waits.Add(stream, &storage->uses(), &storage->uses_mutex(), /*writes=*/false);
-          !s.ok())
-        return s;
+      if (absl::Status s = wait_for_others(storage, /*writes=*/false); !s.ok()) return s;
   for (Storage* storage : touched.out)
-    if (absl::Status s =
-            waits.Add(stream, &storage->uses(), &storage->uses_mutex(), /*writes=*/true);
-        !s.ok())
-      return s;
+    if (absl::Status s = wait_for_others(storage, /*writes=*/true); !s.ok()) return s;
   std::lock_guard<std::mutex> lock(stream->mutex);
   if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
   if (absl::Status s = queue(); !s.ok()) return s;
   const uint64_t sequence = stream->queued.load() + 1;
-  stream->recent_ops[stream->recent_count.fetch_add(1) % 16] = op;
+  const uint64_t recent = stream->recent_count.load(std::memory_order_relaxed);
+  stream->recent_ops[recent % 16] = op;
+  stream->recent_count.store(recent + 1, std::memory_order_relaxed);
   NoteUses(touched, {stream, sequence});
   stream->queued.store(sequence, std::memory_order_release);
   return absl::OkStatus();

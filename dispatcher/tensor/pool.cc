@@ -36,6 +36,21 @@ void Pool::ReturnCached(ThreadBlock* thread) {
   }
 }
 
+void Uses::Read(const Use& by) {
+  for (Use& u : readers_)
+    if (u.stream == by.stream) {
+      u.sequence = std::max(u.sequence, by.sequence);
+      return;
+    }
+  readers_.push_back(by);
+  Note(by.stream);
+}
+
+void Uses::Join(const Uses& other) {
+  if (other.writer_.stream) Read(other.writer_);
+  for (const Use& u : other.readers_) Read(u);
+}
+
 void Pool::Init(SyDevice* device) {
   device_ = device;
   pooled_ = GetOptions().pool;
@@ -130,7 +145,7 @@ absl::Status Pool::TakeLocked(int64_t size, bool frugal, Block** out_block) {
     if (rest->after) rest->after->before = rest;
     block->after = rest;
     block->bytes = size;
-    rest->uses = block->uses;
+    rest->uses.Join(block->uses);
     rest->free = true;
     free.insert(rest);
   }
@@ -207,8 +222,7 @@ void Pool::GiveShared(Block* block) {
     left->bytes += right->bytes;
     left->after = right->after;
     if (left->after) left->after->before = left;
-    if (right->uses.writer.stream) left->uses.readers.push_back(right->uses.writer);
-    for (const Use& u : right->uses.readers) left->uses.readers.push_back(u);
+    left->uses.Join(right->uses);
     delete right;
   };
   if (Block* r = block->after; r && r->free && !r->kept) {
@@ -231,8 +245,8 @@ bool IsIdle(const Block& b) {
   auto finished = [](const Use& u) {
     return !u.stream || u.stream->finished.load(std::memory_order_acquire) >= u.sequence;
   };
-  return finished(b.uses.writer) &&
-         std::all_of(b.uses.readers.begin(), b.uses.readers.end(), finished);
+  return finished(b.uses.writer()) &&
+         std::all_of(b.uses.readers().begin(), b.uses.readers().end(), finished);
 }
 
 }  // namespace
@@ -244,8 +258,8 @@ void Pool::WaitForFree() {
     for (const std::set<Block*, BySize>& free : free_)
       for (const Block* b : free) {
         if (!IsWhole(*b)) continue;
-        uses.push_back(b->uses.writer);
-        uses.insert(uses.end(), b->uses.readers.begin(), b->uses.readers.end());
+        uses.push_back(b->uses.writer());
+        uses.insert(uses.end(), b->uses.readers().begin(), b->uses.readers().end());
       }
   }
   // What went wrong there stays with the stream, until the program waits for it.

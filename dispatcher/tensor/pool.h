@@ -28,10 +28,39 @@ struct Use {
   uint64_t sequence = 0;
 };
 
-// Last writer and the readers since, for devices with streams.
-struct Uses {
-  Use writer;
-  absl::InlinedVector<Use, 2> readers;
+// Last writer and the readers since, for devices with streams. The storage's mutex guards it, or
+// the pool's where the memory is nobody's; OnlyBy needs neither.
+class Uses {
+ public:
+  const Use& writer() const { return writer_; }
+  const absl::InlinedVector<Use, 2>& readers() const { return readers_; }
+
+  void Read(const Use& by);
+  void Write(const Use& by) {
+    writer_ = by;
+    readers_.clear();
+    only_.store(by.stream, std::memory_order_relaxed);
+  }
+  // Both have used what is one piece from now on, or are parts of what was one.
+  void Join(const Uses& other);
+
+  // Whether no other stream has used it: work of this one is in order by itself. What other threads
+  // do at the same time is not seen; who lets them write has ordered that.
+  bool OnlyBy(const SyStream* stream) const {
+    const SyStream* only = only_.load(std::memory_order_relaxed);
+    return only == stream || !only;
+  }
+
+ private:
+  static SyStream* Several() { return reinterpret_cast<SyStream*>(uintptr_t{1}); }
+  void Note(SyStream* stream) {
+    SyStream* only = only_.load(std::memory_order_relaxed);
+    if (only != stream) only_.store(only ? Several() : stream, std::memory_order_relaxed);
+  }
+
+  Use writer_;
+  absl::InlinedVector<Use, 2> readers_;
+  std::atomic<SyStream*> only_{nullptr};
 };
 
 struct Segment;

@@ -34,9 +34,8 @@ Storage::~Storage() {
   } else {
     // The owner may reuse the memory at once: wait for queued work on it.
     if (!device_->synchronous) {
-      if (own_uses_.writer.stream)
-        WaitFor(own_uses_.writer.stream, own_uses_.writer.sequence).IgnoreError();
-      for (const Use& u : own_uses_.readers) WaitFor(u.stream, u.sequence).IgnoreError();
+      if (const Use& u = own_uses_.writer(); u.stream) WaitFor(u.stream, u.sequence).IgnoreError();
+      for (const Use& u : own_uses_.readers()) WaitFor(u.stream, u.sequence).IgnoreError();
     }
     if (deleter_) deleter_(context_);
     device_->wrapped.fetch_sub(1, std::memory_order_relaxed);
