@@ -17,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "bench/cases.h"
 #include "bench/process.h"
@@ -91,7 +92,7 @@ class Measurer {
   }
 
   double Ask(const Side& side) {
-    std::unique_ptr<Process>& worker = workers_[{side.program, side.threads}];
+    std::unique_ptr<Process>& worker = workers_[{side.program, side.threads, side.one_core}];
     if (!worker) {
       const std::string threads = std::to_string(side.threads);
       worker = std::make_unique<Process>(
@@ -100,7 +101,8 @@ class Measurer {
                                    "OMP_NUM_THREADS=" + threads,
                                    // of the devices that are processors: PoCL, llvmpipe
                                    "POCL_MAX_PTHREAD_COUNT=" + threads,
-                                   "LP_NUM_THREADS=" + threads});
+                                   "LP_NUM_THREADS=" + threads},
+          side.one_core);
     }
     // Idle threads of the side before spin for a while.
     if (side.threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(120));
@@ -115,7 +117,7 @@ class Measurer {
   }
 
   fs::path bin_, peers_;
-  std::map<std::pair<Program, int>, std::unique_ptr<Process>> workers_;
+  std::map<std::tuple<Program, int, bool>, std::unique_ptr<Process>> workers_;
 };
 
 struct Row {

@@ -43,8 +43,11 @@ constexpr Case GpuAdd(Program peer, const char* name) {
 }
 
 constexpr Case Queued(Program peer, const char* name, double goal) {
-  return {
-      name, "us", {Program::kOurs, name, 1, 1, kQueuedOps}, {peer, name, 1, 1, kQueuedOps}, goal};
+  return {name,
+          "us",
+          {Program::kOurs, name, 1, 1, kQueuedOps, true},
+          {peer, name, 1, 1, kQueuedOps, true},
+          goal};
 }
 
 constexpr double kGemm1024 = 2.0 * 1024 * 1024 * 1024;

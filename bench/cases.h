@@ -24,6 +24,9 @@ struct Side {
   double work = 1;  // in a call: bytes or operations for a unit "... per second", or the limit
   int threads = 1;
   int ops = 1;  // in a call, where the time of one is wanted
+  // On one processor: else a thread of the device sleeps and is woken for each op or not at all, as
+  // it happens, and the same program takes its time or twice of it.
+  bool one_core = false;
 };
 
 struct Case {

@@ -1,6 +1,7 @@
 #include "bench/process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,20 @@ struct Child {
   int to, from;
 };
 
-Child Start(const std::vector<std::string>& command, const std::vector<std::string>& environment) {
+void StayOnOneCore() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return perror("sched_getaffinity");
+  int last = CPU_SETSIZE - 1;
+  while (last > 0 && !CPU_ISSET(last, &set)) --last;
+  CPU_ZERO(&set);
+  CPU_SET(last, &set);
+  const sched_param none = {};
+  if (sched_setaffinity(0, sizeof set, &set) != 0 || sched_setscheduler(0, SCHED_BATCH, &none) != 0)
+    perror("one core");
+}
+
+Child Start(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+            bool one_core) {
   int in[2], out[2];
   // Close on exec: no worker keeps another one's pipe open.
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
@@ -29,6 +43,7 @@ Child Start(const std::vector<std::string>& command, const std::vector<std::stri
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     for (const std::string& line : environment) putenv(const_cast<char*>(line.c_str()));
+    if (one_core) StayOnOneCore();
     execvp(arguments[0], arguments.data());
     perror(arguments[0]);
     _exit(127);
@@ -48,9 +63,9 @@ std::string Ended(const std::string& name, pid_t pid) {
 }  // namespace
 
 Process::Process(const std::vector<std::string>& command,
-                 const std::vector<std::string>& environment)
+                 const std::vector<std::string>& environment, bool one_core)
     : name_(command[0]) {
-  const Child child = Start(command, environment);
+  const Child child = Start(command, environment, one_core);
   pid_ = child.pid;
   to_ = fdopen(child.to, "w");
   from_ = fdopen(child.from, "r");
@@ -73,7 +88,7 @@ std::string Process::Ask(const std::string& line) {
 }
 
 std::string Output(const std::vector<std::string>& command) {
-  const Child child = Start(command, {});
+  const Child child = Start(command, {}, false);
   close(child.to);
   std::string text;
   char buffer[4096];

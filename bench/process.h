@@ -13,8 +13,10 @@ namespace bench {
 // Throws std::runtime_error where the process cannot be started. Not thread-safe.
 class Process {
  public:
-  // `environment`: lines NAME=VALUE that are added to this process's.
-  Process(const std::vector<std::string>& command, const std::vector<std::string>& environment);
+  // `environment`: lines NAME=VALUE that are added to this process's. `one_core`: all its threads
+  // on the last processor that this process may use.
+  Process(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+          bool one_core = false);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
