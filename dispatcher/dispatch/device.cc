@@ -97,7 +97,8 @@ absl::Status CopyWord(SyStream* stream) {
 }
 
 std::string RecentOps(SyStream* stream) {
-  const uint64_t n = stream->recent_count.load();
+  std::lock_guard<std::mutex> lock(stream->mutex);
+  const uint64_t n = stream->recent_count;
   std::string names;
   for (uint64_t i = n > 8 ? n - 8 : 0; i < n; ++i) {
     const Op* op = OpAt(stream->recent_ops[i % 16]);

@@ -76,8 +76,8 @@ struct SyStream {
   absl::Status restarted_for;
   std::mutex error_mutex;
   absl::Status error;           // from stream_fail, until the next wait
-  int32_t recent_ops[16] = {};  // ids of the last ops queued, for error texts
-  std::atomic<uint64_t> recent_count{0};
+  int32_t recent_ops[16] = {};  // ids of the last ops queued, for error texts; under `mutex`
+  uint64_t recent_count = 0;
 };
 
 struct SyDevice {

@@ -313,9 +313,7 @@ absl::Status OnStream(SyStream* stream, const Touched& touched, int32_t op,
   if (absl::Status s = waits.Queue(stream); !s.ok()) return s;
   if (absl::Status s = queue(); !s.ok()) return s;
   const uint64_t sequence = stream->queued.load() + 1;
-  const uint64_t recent = stream->recent_count.load(std::memory_order_relaxed);
-  stream->recent_ops[recent % 16] = op;
-  stream->recent_count.store(recent + 1, std::memory_order_relaxed);
+  stream->recent_ops[stream->recent_count++ % 16] = op;
   NoteUses(touched, {stream, sequence});
   stream->queued.store(sequence, std::memory_order_release);
   return absl::OkStatus();
