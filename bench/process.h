@@ -14,7 +14,7 @@ namespace bench {
 class Process {
  public:
   // `environment`: lines NAME=VALUE that are added to this process's. `one_core`: all its threads
-  // on the last processor that this process may use.
+  // on the last processor that this process may use, as SCHED_BATCH.
   Process(const std::vector<std::string>& command, const std::vector<std::string>& environment,
           bool one_core = false);
   ~Process();

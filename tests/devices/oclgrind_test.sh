@@ -55,7 +55,5 @@ done
 # Oclgrind is a processor; a GPU's kernels share memory within groups.
 export SY_OPENCL_AS_GPU=on
 checked "$core_ops" opencl:0
-for op in argmax softmax; do
-  line=$(checked "$sy" optest --device opencl:0 --dtype f32 --small --op $op)
-  echo "as on a GPU, $op: $line"
-done
+line=$(checked "$sy" optest --device opencl:0 --dtype f32 --small --op softmax)
+echo "as on a GPU, softmax: $line"

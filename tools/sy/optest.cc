@@ -19,7 +19,8 @@ using optest::Outcome;
 using optest::State;
 
 struct Options {
-  std::string plugin, device, op = "*", dtype, refusals, digests;
+  std::string plugin, device, dtype, refusals, digests;
+  std::vector<std::string> ops = {"*"};
   bool list = false, large = false, small = false;
   std::string shard = "0/1";
   size_t part = 0, parts = 1;  // of `shard`
@@ -50,6 +51,12 @@ bool Matches(const char* pattern, const char* text) {
   return *text && (*pattern == '?' || *pattern == *text) && Matches(pattern + 1, text + 1);
 }
 
+bool ChoosesOp(const Options& o, const std::string& op) {
+  return InShard(o, op) && std::any_of(o.ops.begin(), o.ops.end(), [&](const std::string& pattern) {
+           return Matches(pattern.c_str(), op.c_str());
+         });
+}
+
 // What a device may refuse: lines "dtype: op op ...", # to the end of a line is a comment.
 using Refusals = std::set<std::pair<std::string, std::string>>;  // (op, dtype)
 bool ReadRefusals(const std::string& file, Refusals* out, std::string* error) {
@@ -64,8 +71,10 @@ bool ReadRefusals(const std::string& file, Refusals* out, std::string* error) {
     std::string dtype, op;
     if (!(words >> dtype)) continue;
     if (dtype.back() != ':' || !optest::DtypeByName(dtype.substr(0, dtype.size() - 1))) {
-      *error = file + ":" + std::to_string(number) + ": \"" + dtype +
-               "\" begins the line; want a dtype and a colon";
+      std::ostringstream text;
+      text << file << ':' << number << ": \"" << dtype
+           << "\" begins the line; want a dtype and a colon";
+      *error = text.str();
       return false;
     }
     dtype.pop_back();
@@ -101,8 +110,7 @@ SyDtype LargeDtype(const Case& c) {
 std::vector<const Case*> Chosen(const Options& o) {
   std::vector<const Case*> chosen;
   for (const Case& c : optest::AllCases())
-    if (Matches(o.op.c_str(), c.op.c_str()) && InShard(o, c.op) && (c.large ? !o.small : !o.large))
-      chosen.push_back(&c);
+    if (ChoosesOp(o, c.op) && (c.large ? !o.small : !o.large)) chosen.push_back(&c);
   return chosen;
 }
 
@@ -180,8 +188,12 @@ int Optest(const Context& context, Options o) {
   if (!ParseShard(&o)) return Fail("--shard " + o.shard + "; want I/N with I from 0 to N - 1");
   if (!o.dtype.empty() && !optest::DtypeByName(o.dtype))
     return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
+  for (const std::string& pattern : o.ops)
+    if (std::none_of(optest::AllCases().begin(), optest::AllCases().end(),
+                     [&](const Case& c) { return Matches(pattern.c_str(), c.op.c_str()); }))
+      return Fail("no op matches \"" + pattern + "\"");
   const std::vector<const Case*> cases = Chosen(o);
-  if (cases.empty()) return Fail("no op matches \"" + o.op + "\"");
+  if (cases.empty()) return Fail("no case matches --op, --shard, --large and --small");
   if (o.list) {
     for (const Case* c : cases) std::printf("%s\n", c->Label().c_str());
     return 0;
@@ -200,13 +212,16 @@ int Optest(const Context& context, Options o) {
     return Fail(sy_last_message());
 
   Report report = RunAll(o, cases, device, info.dtypes_compute, expected);
-  if (o.op == "*" && o.dtype.empty() && !o.large && !o.small && o.part == 0)
+  if (o.ops == std::vector<std::string>{"*"} && o.dtype.empty() && !o.large && !o.small &&
+      o.part == 0)
     FindGaps(built_in, &report);
   for (const auto& [op, dtype] : expected)
-    if (Matches(o.op.c_str(), op.c_str()) && InShard(o, op) &&
-        (o.dtype.empty() || o.dtype == dtype) && !report.seen.count({op, dtype}))
-      report.failures.push_back(
-          {op + " " + dtype, "was to be refused and was not: take it off " + o.refusals});
+    if (ChoosesOp(o, op) && (o.dtype.empty() || o.dtype == dtype) &&
+        !report.seen.count({op, dtype})) {
+      std::string test = op;
+      test.append(" ").append(dtype);
+      report.failures.push_back({test, "was to be refused and was not: take it off " + o.refusals});
+    }
 
   nlohmann::json failures = nlohmann::json::array();
   std::string last;
@@ -246,7 +261,8 @@ void AddOptest(CLI::App* app, Context* context) {
   verb->add_option("plugin", options->plugin,
                    "A plugin's library to load first; its device is tested");
   verb->add_option("--device", options->device, "The device to test");
-  verb->add_option("--op", options->op, "Ops whose names match, * and ? as in a shell")
+  verb->add_option("--op", options->ops, "Ops whose names match: A,B,..., * and ? as in a shell")
+      ->delimiter(',')
       ->capture_default_str();
   verb->add_option("--dtype", options->dtype, "This dtype only");
   verb->add_option("--refusals", options->refusals,
