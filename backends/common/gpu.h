@@ -58,8 +58,8 @@ typedef struct SyGpuLaunch {
   const SyCall* call;  // on whose behalf: stream, name of the op
   SyGpuKernel* kernel;
   SyGpuBuffer* buffers;   // signature.buffer_count of them
-  unsigned char* params;  // signature.param_bytes, and zeros up to a multiple of 8, the size of the
-                          // same as a structure; the driver fills the buffers' words in front
+  unsigned char* params;  // signature.param_bytes, and zeros up to sy_gpu_struct_bytes; the driver
+                          // fills the buffers' words in front
   int64_t groups;         // one dimension; at least 1
 } SyGpuLaunch;
 

@@ -305,7 +305,8 @@ SyStatus sy_gpu_launch(SyGpuCall* c, SyGpuKernel* kernel, int64_t groups) {
   launch.kernel = kernel;
   launch.buffers = c->buffers;
   launch.params = c->params + 8 * SY_GPU_MAX_BUFFERS - before;
-  memset(launch.params + before + c->param_bytes, 0, (size_t)(-c->param_bytes & 7));
+  memset(launch.params + kernel->signature.param_bytes, 0,
+         (size_t)(sy_gpu_struct_bytes(&kernel->signature) - kernel->signature.param_bytes));
   launch.groups = groups;
   return c->driver->launch(c->gpu->context, &launch);
 }

@@ -62,9 +62,13 @@ typedef struct SyGpuSignature {
   uint8_t writes[SY_GPU_MAX_BUFFERS];
 } SyGpuSignature;
 
+// The size of the parameters as a structure, which OpenCL wants exactly.
+static inline int32_t sy_gpu_struct_bytes(const SyGpuSignature* s) {
+  return (s->param_bytes + 7) / 8 * 8;
+}
 // OpenCL: whether the parameters are an argument by value, as a structure.
 static inline int sy_gpu_by_value(const SyGpuSignature* s) {
-  return 8 * s->buffer_count + (s->param_bytes + 7) / 8 * 8 <= SY_GPU_ARGUMENT_BYTES;
+  return 8 * s->buffer_count + sy_gpu_struct_bytes(s) <= SY_GPU_ARGUMENT_BYTES;
 }
 
 // The texts that make a dialect: read once, shared by all renderings, never changed.

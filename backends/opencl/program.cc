@@ -127,8 +127,8 @@ SyStatus Compile(void* context, const SyGpuSource* source, void** out_native) {
     kernel->kernel = d->cl->clCreateKernel(kernel->program, source->signature->name, &code);
     if (code != CL_SUCCESS) return d->Fail(code, "clCreateKernel");
     if (!cached) ToCache(*d, *source, kernel->program);
-    kernel->params.reserve(static_cast<size_t>(source->signature->param_bytes) +
-                           8);  // none at a launch
+    kernel->params.reserve(  // none at a launch
+        static_cast<size_t>(sy_gpu_struct_bytes(source->signature)));
     d->code.Count(cached);
     *out_native = kernel.release();
     return SY_OK;
@@ -153,7 +153,7 @@ SyStatus Launch(void* context, const SyGpuLaunch* launch) {
     std::memcpy(launch->params + 8 * i, &element, sizeof element);
     code |= SetBuffer(k, i, reinterpret_cast<cl_mem>(b.memory.handle));
   }
-  const size_t bytes = (static_cast<size_t>(s.param_bytes) + 7) / 8 * 8;  // a structure's
+  const auto bytes = static_cast<size_t>(sy_gpu_struct_bytes(&s));
   cl_mem constants = nullptr;  // lives on until the kernel has run
   if (sy_gpu_by_value(&s)) {
     code |= SetParams(k, s.buffer_count, launch->params, bytes);

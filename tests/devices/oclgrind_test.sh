@@ -47,8 +47,8 @@ checked() {  # COMMAND...: its output, or what went wrong
 checked "$core_ops" opencl:0
 # Ops whose kernels core_ops does not call. core_ops has the calls of several groups and passes; the op
 # tests' large ones would take minutes.
-for op in cumprod conv2d conv2d_grad_input conv2d_grad_weight max_pool2d max_pool2d_grad avg_pool2d \
-  avg_pool2d_grad; do
+for op in argmax cumprod softmax layer_norm conv2d conv2d_grad_input conv2d_grad_weight \
+  max_pool2d max_pool2d_grad avg_pool2d avg_pool2d_grad; do
   line=$(checked "$sy" optest --device opencl:0 --dtype f32 --small --op $op)
   echo "$op: $line"
 done
