@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# compilers_test.sh SOURCE...: the sources compile without a warning with g++, with clang++, and with clang++ and
-# LLVM's standard library; the one called notes.cc also links and runs against our libraries, which were built with
-# another standard library.
+# compilers_test.sh SOURCE...: the sources, which Bazel compiles with g++, compile without a warning with clang++, and
+# with clang++ and LLVM's standard library; the one called notes.cc also links and runs against our libraries, which
+# were built with another standard library.
 set -euo pipefail
 flags=(-std=c++20 -Wall -Wextra -Werror -Iapi -I.)
 for source in "$@"; do
-  g++ "${flags[@]}" -fsyntax-only "$source"
   clang++ "${flags[@]}" -fsyntax-only "$source"
   clang++ -stdlib=libc++ "${flags[@]}" -fsyntax-only "$source"
 done

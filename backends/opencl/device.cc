@@ -151,6 +151,9 @@ SyStatus Open(void* state, int32_t index, uint64_t* out_device) {
     device->facts = facts;
     device->cache_prefix =
         device->facts->name + "|" + device->facts->driver + "|" + device->facts->version;
+    // Seen with 3.1; other drivers, and what PoCL becomes, read their own.
+    device->own_declarations =
+        facts->version.find("PoCL") != std::string::npos && facts->driver.rfind("3.", 0) == 0;
     cl_int code = CL_SUCCESS;
     device->context =
         s->api.clCreateContext(nullptr, 1, &device->facts->id, nullptr, nullptr, &code);

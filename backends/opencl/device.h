@@ -43,6 +43,8 @@ struct Device {
   SyGpu* gpu = nullptr;
   gpu::CompiledCode code;
   std::string cache_prefix;  // of keys in the disk cache: device and driver
+  // Kernels are compiled with our declarations instead of the driver's, until that fails once.
+  std::atomic<bool> own_declarations{false};
   std::mutex queues_mutex;
   std::vector<cl_command_queue> queues;  // of all streams
   std::atomic<int64_t> used_bytes{0};

@@ -31,6 +31,10 @@ std::string OptionsFor(const Device& d) {
   return options;
 }
 
+// Makes PoCL skip its header of 18,000 lines; the text brings declarations of its own. Halves the
+// time of most compilations.
+constexpr char kOwnDeclarations[] = " -D_OPENCL_H_ -DSY_OWN_DECLARATIONS";
+
 // What compiled code depends on beside the text.
 std::string AboutOf(const Device& d) { return d.cache_prefix + "\n" + OptionsFor(d); }
 
@@ -71,7 +75,16 @@ SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_progra
   const char* text = source.text;
   cl_program program = d->cl->clCreateProgramWithSource(d->context, 1, &text, &length, &code);
   if (code != CL_SUCCESS) return d->Fail(code, "clCreateProgramWithSource");
-  code = d->cl->clBuildProgram(program, 1, &d->facts->id, OptionsFor(*d).c_str(), nullptr, nullptr);
+  const std::string options = OptionsFor(*d);
+  const auto build = [&](const std::string& with) {
+    return d->cl->clBuildProgram(program, 1, &d->facts->id, with.c_str(), nullptr, nullptr);
+  };
+  code = CL_BUILD_PROGRAM_FAILURE;
+  if (d->own_declarations) {
+    code = build(options + kOwnDeclarations);
+    d->own_declarations = code != CL_BUILD_PROGRAM_FAILURE;
+  }
+  if (code == CL_BUILD_PROGRAM_FAILURE) code = build(options);
   if (code == CL_SUCCESS) {
     *out_program = program;
     return SY_OK;

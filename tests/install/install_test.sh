@@ -27,43 +27,50 @@ done
 cmp c_gcc.txt c_clang.txt
 
 programs=(1_tensors 2_autograd 3_function 4_nn 5_module notes)
-say "C++ programs by pkg-config"
-for compiler in g++ clang++; do
+# with_pkg_config COMPILER PROGRAM...
+with_pkg_config() {
+  local compiler=$1
+  shift
   # shellcheck disable=SC2046
-  printf '%s\n' "${programs[@]}" | xargs -P2 -I{} $compiler -std=c++20 -Wall -Wextra -Werror "$examples/{}.cc" \
-    -o {}.$compiler $(pkg-config --cflags --libs switchyard_formats) -Wl,-rpath,"$prefix/lib"
-done
+  printf '%s\n' "$@" | xargs -P2 -I{} "$compiler" -std=c++20 -Wall -Wextra -Werror "$examples/{}.cc" \
+    -o "{}.$compiler" $(pkg-config --cflags --libs switchyard_formats) -Wl,-rpath,"$prefix/lib"
+}
+say "C++ programs by pkg-config"
+with_pkg_config g++ "${programs[@]}"
 for source in "${programs[@]}"; do
   ./"$source".g++ cpu >"$source.txt"
-  ./"$source".clang++ cpu | cmp - "$source.txt"
 done
+with_pkg_config clang++ notes
+./notes.clang++ cpu | cmp - notes.txt
 
-# cmake_programs FOLDER COMPILER FLAGS: all of them by find_package; each prints what it did above.
+# cmake_programs FOLDER COMPILER FLAGS PROGRAM...: by find_package; each prints what it did above.
 cmake_programs() {
-  local source
-  mkdir "$1"
+  local source folder=$1 compiler=$2 flags=$3
+  shift 3
+  mkdir "$folder"
   {
     echo "cmake_minimum_required(VERSION 3.20)"
     echo "project(Stranger CXX)"
     echo "set(CMAKE_CXX_STANDARD 20)"
     echo "find_package(Switchyard REQUIRED)"
-    for source in "${programs[@]}"; do
+    for source in "$@"; do
       echo "add_executable(p$source $examples/$source.cc)"
       echo "target_link_libraries(p$source Switchyard::formats)"
     done
-  } >"$1/CMakeLists.txt"
-  cmake -S "$1" -B "$1/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$2" \
-    -DCMAKE_CXX_FLAGS="$3" >/dev/null
-  cmake --build "$1/build" -j2 >/dev/null
-  for source in "${programs[@]}"; do
-    "./$1/build/p$source" cpu | cmp - "$source.txt"
+  } >"$folder/CMakeLists.txt"
+  cmake -S "$folder" -B "$folder/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >/dev/null
+  cmake --build "$folder/build" -j2 >/dev/null
+  for source in "$@"; do
+    "./$folder/build/p$source" cpu | cmp - "$source.txt"
   done
 }
 say "C++ programs by find_package"
-cmake_programs cmake_g++ g++ "-Wall -Wextra -Werror"
-cmake_programs cmake_clang++ clang++ "-Wall -Wextra -Werror"
+cmake_programs cmake_g++ g++ "-Wall -Wextra -Werror" notes
+cmake_programs cmake_clang++ clang++ "-Wall -Wextra -Werror" "${programs[@]}"
 say "C++ programs by find_package, with another standard library"
-cmake_programs cmake_libcxx clang++ "-stdlib=libc++ -Wall -Wextra -Werror"
+cmake_programs cmake_libcxx clang++ "-stdlib=libc++ -Wall -Wextra -Werror" \
+  "${programs[@]}"
 
 # plugin SOURCE LIBRARY: in an empty folder, with each compiler, a plugin and the C99 program that uses it.
 plugin() {

@@ -20,7 +20,7 @@
 namespace soft {
 namespace {
 
-constexpr size_t kAtOnce = 16;
+constexpr size_t kAtOnce = 64;
 
 using Jobs = std::vector<NvidiaJob>;
 
