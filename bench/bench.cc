@@ -35,7 +35,8 @@ class Measurer {
   Measurer(fs::path bin, fs::path peers) : bin_(std::move(bin)), peers_(std::move(peers)) {}
 
   bool Has(const Side& side) const {
-    const bool torch = side.program == Program::kTorch || !std::strcmp(side.what, "torch");
+    const bool torch = side.program == Program::kTorch || side.program == Program::kEager ||
+                       !std::strcmp(side.what, "torch");
     return !torch || !peers_.empty();
   }
 
@@ -88,6 +89,7 @@ class Measurer {
            : program == Program::kYardstick ? bin_ / "bench/yardstick"
            : program == Program::kOpenCl    ? bin_ / "bench/opencl"
            : program == Program::kVulkan    ? bin_ / "bench/vulkan"
+           : program == Program::kEager     ? peers_ / "torch_eager.py"
                                             : peers_ / "bench_torch";
   }
 
@@ -178,6 +180,8 @@ std::string PeerName(const Case& c) {
       return std::strstr(c.peer.what, "clblast") ? "CLBlast" : "bare OpenCL";
     case Program::kVulkan:
       return "bare Vulkan";
+    case Program::kEager:
+      return "torch eager";
     default:
       return "libtorch";
   }
@@ -275,7 +279,7 @@ int Run(const Options& o, const fs::path& bin) {
   const std::vector<std::string> versions = measurer.Versions();
   for (const std::string& version : versions) std::printf("%s\n", version.c_str());
   std::printf("%d of %d goals met\n", met, judged);
-  if (!o.peers) std::printf("n/a: libtorch is measured with --peers\n");
+  if (!o.peers) std::printf("n/a: torch is measured with --peers\n");
   if (!o.json.empty())
     file << nlohmann::json{{"cases", cases}, {"machine", machine}, {"versions", versions}}.dump(1)
          << "\n";
@@ -292,7 +296,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--list", o.list, "Print the names of the cases and measure nothing");
-  app.add_flag("--peers", o.peers, "Measure libtorch too; ./dev bench fetches it (about 0.6 GB)");
+  app.add_flag("--peers", o.peers, "Measure torch too; ./dev bench fetches it (about 0.6 GB)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -18,11 +18,11 @@ def bench(*args, **environment):
 
 
 def measure(name, **environment):
-    """The row of one case, measured for one round without libtorch, and all that was said."""
+    """The row of one case, measured for one round without torch, and all that was said."""
     path = os.path.join(os.environ.get("TEST_TMPDIR", "/tmp"), "bench.json")
     done = bench("--filter", name, "--rounds", "1", "--json", path, **environment)
     assert done.returncode == 0, done.stderr
-    assert name in done.stdout and "n/a: libtorch" in done.stdout, done.stdout
+    assert name in done.stdout and "n/a: torch" in done.stdout, done.stdout
     with open(path) as file:
         written = json.load(file)
     written["text"] = done.stdout

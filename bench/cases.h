@@ -10,6 +10,7 @@ enum class Program {
   kOurs,       // ours.cc
   kYardstick,  // peers/yardstick.cc: C and OpenBLAS
   kTorch,      // peers/torch.cc, with --peers
+  kEager,      // peers/torch_eager.py, with --peers
   kOpenCl,     // peers/opencl.cc: the bare API, and CLBlast
   kVulkan,     // peers/vulkan.cc: the bare API
   kSize,       // of a stripped library

