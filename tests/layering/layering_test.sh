@@ -23,6 +23,7 @@ check backends/opencl 'switchyard/sy_plugin\.h|(api|device|driver)\.h'
 check backends/vulkan 'switchyard/sy_plugin\.h|(api|device|driver)\.h'
 check backends/cpu 'api/switchyard/sy_plugin\.h|backends/(cpu|common)/'
 check api/switchyard '[a-z_]+\.h|\.\./[a-z_/]+\.h|switchyard/[a-z_/]+\.h|nn/|optim/|data/'
+check conform/oracle 'api/switchyard/sy_plugin\.h|conform/(numbers\.h|oracle/)'
 check frontend/formats 'switchyard/|frontend/formats/'
 # The two C headers stand alone.
 if grep -nE '^ *# *include' api/switchyard/sy.h | grep -vE '<std(int|def)\.h>'; then failed=1; fi

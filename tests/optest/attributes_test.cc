@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "conform/case.h"
+#include "conform/run.h"
 #include "switchyard/switchyard.h"
-#include "tools/sy/optest/case.h"
-#include "tools/sy/optest/run.h"
 
 #if !defined(SY_SANITIZER)
 #include <sys/resource.h>
@@ -20,11 +20,11 @@
 
 namespace {
 
-using sy::optest::Attr;
-using sy::optest::Attrs;
-using sy::optest::Case;
-using sy::optest::Shape;
-using sy::optest::Value;
+using sy::conform::Attr;
+using sy::conform::Attrs;
+using sy::conform::AttrValue;
+using sy::conform::Case;
+using sy::conform::Shape;
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
@@ -35,14 +35,14 @@ const std::vector<int64_t> kWhole = {
 const std::vector<double> kReal = {0,      -1,    0.5,          1,        2,
                                    -1e300, 1e300, std::nan(""), HUGE_VAL, -HUGE_VAL};
 
-std::vector<Value> Extremes(const SyAttrSpec& spec, const Value* given) {
-  std::vector<Value> values;
+std::vector<AttrValue> Extremes(const SyAttrSpec& spec, const AttrValue* given) {
+  std::vector<AttrValue> values;
   switch (spec.type) {
     case SY_ATTR_FLOAT:
       for (const double v : kReal) values.emplace_back(v);
       break;
     case SY_ATTR_TEXT:
-      values = {Value(""), Value("nonsense"), Value(std::string(5000, 'x'))};
+      values = {AttrValue(""), AttrValue("nonsense"), AttrValue(std::string(5000, 'x'))};
       break;
     case SY_ATTR_INTS: {
       const Shape list = given ? given->list : Shape();
@@ -106,7 +106,7 @@ Result Call(const Case& c, size_t results, const char* device_name) {
 // A few cases of each op: small ones.
 std::map<std::string, std::vector<const Case*>> CasesByOp() {
   std::map<std::string, std::vector<const Case*>> by_op;
-  for (const Case& c : sy::optest::AllCases()) {
+  for (const Case& c : sy::conform::AllCases()) {
     std::vector<const Case*>& list = by_op[c.op];
     if (!c.large && !c.zero_size() && list.size() < 3) list.push_back(&c);
   }
@@ -133,9 +133,10 @@ TEST(Attributes, AreRefusedOrMakeSense) {
         const std::string name = spec.name;
         auto at = std::find_if(c.attrs.begin(), c.attrs.end(),
                                [&](const Attr& a) { return a.name == name; });
-        std::vector<Value> extremes = Extremes(spec, at == c.attrs.end() ? nullptr : &at->value);
+        std::vector<AttrValue> extremes =
+            Extremes(spec, at == c.attrs.end() ? nullptr : &at->value);
         if (at == c.attrs.end()) at = c.attrs.insert(at, {spec.name, int64_t{0}});
-        for (Value& v : extremes) {
+        for (AttrValue& v : extremes) {
           at->value = std::move(v);
           const Result cpu = Call(c, results, "cpu:0"), tutorial = Call(c, results, "tutorial:0");
           EXPECT_EQ(cpu.text, tutorial.text)

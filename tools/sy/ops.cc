@@ -3,7 +3,7 @@
 #include <map>
 
 #include "command.h"
-#include "optest/array.h"
+#include "conform/array.h"
 #include "switchyard/sy_plugin.h"
 
 namespace sy::tool {
@@ -53,11 +53,11 @@ char Letter(const std::string& route) {
 
 // Every op on every device for every dtype, and the sums.
 int Matrix(const Context& context) {
-  const std::vector<SyDtype>& dtypes = optest::AllDtypes();
+  const std::vector<SyDtype>& dtypes = conform::AllDtypes();
   std::vector<const SyDevice*> devices;
   for (int32_t i = 0; i < sy_device_count(); ++i) devices.push_back(sy_device_at(i));
   std::string order;
-  for (SyDtype d : dtypes) order += (order.empty() ? "" : " ") + std::string(optest::Info(d).name);
+  for (SyDtype d : dtypes) order += (order.empty() ? "" : " ") + std::string(conform::Info(d).name);
   std::printf(
       "A letter for each of %s:\nn native (a kernel of the device), c composed of other ops, "
       "r refused, F falls back to the CPU, . not defined\n\n",
@@ -105,7 +105,7 @@ int Matrix(const Context& context) {
 
 int Ops(const Context& context, const Options& o) {
   if (o.matrix) return Matrix(context);
-  const SyDtype dtype = optest::DtypeByName(o.dtype);
+  const SyDtype dtype = conform::DtypeByName(o.dtype);
   if (!dtype) return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
   const SyDevice* device = nullptr;
   if (!o.device.empty() && sy_device_find(o.device.c_str(), &device))

@@ -8,20 +8,20 @@
 #include <sstream>
 
 #include "command.h"
-#include "optest/run.h"
+#include "conform/run.h"
 
 namespace sy::tool {
 namespace {
 
-using optest::Case;
-using optest::Layout;
-using optest::Outcome;
-using optest::State;
+using conform::Case;
+using conform::Layout;
+using conform::Outcome;
+using conform::State;
 
 struct Options {
   std::string plugin, device, dtype, refusals, digests;
   std::vector<std::string> ops = {"*"};
-  bool list = false, large = false, small = false;
+  bool list = false, large = false, small = false, oracle = false;
   std::string shard = "0/1";
   size_t part = 0, parts = 1;  // of `shard`
 };
@@ -70,7 +70,7 @@ bool ReadRefusals(const std::string& file, Refusals* out, std::string* error) {
     std::istringstream words(line.substr(0, line.find('#')));
     std::string dtype, op;
     if (!(words >> dtype)) continue;
-    if (dtype.back() != ':' || !optest::DtypeByName(dtype.substr(0, dtype.size() - 1))) {
+    if (dtype.back() != ':' || !conform::DtypeByName(dtype.substr(0, dtype.size() - 1))) {
       std::ostringstream text;
       text << file << ':' << number << ": \"" << dtype
            << "\" begins the line; want a dtype and a colon";
@@ -99,7 +99,7 @@ struct Report {
 };
 
 std::string TestName(const Case& c, SyDtype dtype, Layout layout) {
-  return c.Label() + " " + optest::Info(dtype).name + " " + optest::Name(layout);
+  return c.Label() + " " + conform::Info(dtype).name + " " + conform::Name(layout);
 }
 
 SyDtype LargeDtype(const Case& c) {
@@ -109,14 +109,36 @@ SyDtype LargeDtype(const Case& c) {
 
 std::vector<const Case*> Chosen(const Options& o) {
   std::vector<const Case*> chosen;
-  for (const Case& c : optest::AllCases())
+  for (const Case& c : conform::AllCases())
     if (ChoosesOp(o, c.op) && (c.large ? !o.small : !o.large)) chosen.push_back(&c);
   return chosen;
 }
 
+// How an op's results lie in the oracle's bounds.
+struct Against {
+  size_t unknown = 0, elements = 0;
+  double worst = 0;
+  void Add(const Outcome& r) {
+    unknown += r.unknown;
+    elements += r.elements;
+    worst = std::max(worst, r.worst);
+  }
+};
+
+void Print(const std::map<std::string, Against>& ops) {
+  Table table({"op", "largest error of what is allowed", "elements", "not judged"});
+  for (const auto& [op, a] : ops) {
+    char worst[16];
+    std::snprintf(worst, sizeof worst, "%.3f", a.worst);
+    table.Add({op, worst, std::to_string(a.elements), std::to_string(a.unknown)});
+  }
+  table.Print();
+}
+
 Report RunAll(const Options& o, const std::vector<const Case*>& cases, const SyDevice* device,
-              uint64_t dtypes, const Refusals& expected) {
+              uint64_t dtypes, const Refusals& expected, const conform::Oracle* oracle) {
   Report report;
+  std::map<std::string, Against> against;
   std::ofstream digests;
   if (!o.digests.empty()) digests.open(o.digests);
   const bool progress = IsTerminal();
@@ -125,17 +147,18 @@ Report RunAll(const Options& o, const std::vector<const Case*>& cases, const SyD
       std::printf("\r\033[K%lld tests  %s", static_cast<long long>(report.total()), c->op.c_str()),
           std::fflush(stdout);
     for (SyDtype dtype : c->dtypes) {
-      const std::string name = optest::Info(dtype).name;
+      const std::string name = conform::Info(dtype).name;
       if (!o.dtype.empty() && name != o.dtype) continue;
       // Large cases are about splitting work, which no dtype does its own way: one stands for all.
       if (c->large && dtype != LargeDtype(*c)) continue;
-      for (Layout layout : optest::LayoutsOf(*c)) {
-        const Outcome r = optest::Run(*c, dtype, layout, device);
+      for (Layout layout : conform::LayoutsOf(*c)) {
+        const Outcome r = conform::Run(*c, dtype, layout, device, oracle);
+        against[c->op].Add(r);
         const std::string test = TestName(*c, dtype, layout);
         if (r.state == State::kPassed) {
           ++report.passed;
           if (digests.is_open()) digests << std::hex << r.digest << "  " << test << "\n";
-        } else if (r.state == State::kRefused && !optest::Within(*c, dtype, dtypes)) {
+        } else if (r.state == State::kRefused && !conform::Within(*c, dtype, dtypes)) {
           ++report.lacking;
         } else if (r.state == State::kRefused && expected.count({c->op, name})) {
           ++report.refused;
@@ -147,6 +170,7 @@ Report RunAll(const Options& o, const std::vector<const Case*>& cases, const SyD
     }
   }
   if (progress) std::printf("\r\033[K");
+  if (oracle) Print(against);
   return report;
 }
 
@@ -158,7 +182,7 @@ void FindGaps(int32_t op_count, Report* report) {
     op.size = sizeof op;
     if (sy_op_info(i, &op)) continue;
     bool small = false, empty = false, large = false;
-    for (const Case& c : optest::AllCases())
+    for (const Case& c : conform::AllCases())
       if (c.op == op.name) (c.large ? large : c.zero_size() ? empty : small) = true;
     for (const auto& [has, what] :
          {std::pair{small, "ordinary"}, {empty, "zero-size"}, {large, "large"}})
@@ -186,10 +210,10 @@ bool FindDevice(const Options& o, const SyDevice** device, std::string* error) {
 
 int Optest(const Context& context, Options o) {
   if (!ParseShard(&o)) return Fail("--shard " + o.shard + "; want I/N with I from 0 to N - 1");
-  if (!o.dtype.empty() && !optest::DtypeByName(o.dtype))
+  if (!o.dtype.empty() && !conform::DtypeByName(o.dtype))
     return Fail("no dtype " + o.dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
   for (const std::string& pattern : o.ops)
-    if (std::none_of(optest::AllCases().begin(), optest::AllCases().end(),
+    if (std::none_of(conform::AllCases().begin(), conform::AllCases().end(),
                      [&](const Case& c) { return Matches(pattern.c_str(), c.op.c_str()); }))
       return Fail("no op matches \"" + pattern + "\"");
   const std::vector<const Case*> cases = Chosen(o);
@@ -211,7 +235,12 @@ int Optest(const Context& context, Options o) {
   if (sy_device_report(device, &info) || sy_device_set_current(device))
     return Fail(sy_last_message());
 
-  Report report = RunAll(o, cases, device, info.dtypes_compute, expected);
+  conform::Oracle oracle;
+  if (o.oracle && (sy_device_find("oracle:0", &oracle.rounded) ||
+                   sy_device_find("oracle:1", &oracle.unrounded)))
+    return Fail(sy_last_message());
+  Report report =
+      RunAll(o, cases, device, info.dtypes_compute, expected, o.oracle ? &oracle : nullptr);
   if (o.ops == std::vector<std::string>{"*"} && o.dtype.empty() && !o.large && !o.small &&
       o.part == 0)
     FindGaps(built_in, &report);
@@ -275,6 +304,8 @@ void AddOptest(CLI::App* app, Context* context) {
   verb->add_option("--shard", options->shard,
                    "I/N: only every N-th op, from the I-th on, so that N processes share the work")
       ->capture_default_str();
+  verb->add_flag("--oracle", options->oracle,
+                 "Judge by the bounds of the oracle plugin, too: every bit of what is exact");
   verb->add_flag("--list", options->list, "Print the cases instead of running them");
   verb->add_flag("--json", context->json, "One JSON object as the last line");
   verb->callback([context, options] {

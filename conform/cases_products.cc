@@ -3,9 +3,9 @@
 #include <cmath>
 #include <optional>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 // A sum of products: its value and the sum of their magnitudes.
@@ -415,4 +415,4 @@ void AddProducts(Suite* s) {
   AddPools(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

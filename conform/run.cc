@@ -1,4 +1,4 @@
-#include "run.h"
+#include "conform/run.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 
 #include "switchyard/switchyard.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 // ---- drawing
@@ -219,7 +219,7 @@ class Packed {
   size_t size() const { return bytes_.size(); }
 
  private:
-  void Put(const SyAttrSpec& spec, const Value* v) {
+  void Put(const SyAttrSpec& spec, const AttrValue* v) {
     unsigned char* to = &bytes_[spec.offset];
     if (spec.type == SY_ATTR_FLOAT) {
       const double value = !v ? spec.default_float : v->real;
@@ -400,7 +400,30 @@ size_t CountResults(const Case& c, SyDtype dtype) {
   return c.reference(DrawAll(c, dtype), dtype).size();
 }
 
-Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device) try {
+namespace {
+
+// Bounds for the results of a case with these inputs.
+std::vector<Bounds> BoundsOf(const Case& c, SyDtype dtype, const Inputs& arrays, size_t results,
+                             const SyDevice* oracle) {
+  std::vector<Tensor> tensors;
+  for (const Array& a : arrays) tensors.push_back(Upload(a, sy_device_name(oracle)));
+  std::vector<Bounds> bounds;
+  for (const Tensor& t : Call(c, dtype, tensors, results, oracle))
+    bounds.push_back(ReadBounds(t.to(sy_device_name(oracle))));  // to_device gives another's
+  return bounds;
+}
+
+bool IsComposite(const Case& c, SyDtype dtype, const SyDevice* device) {
+  char route[64];
+  const SyDtype type = c.inputs.empty() || !c.inputs[0].dtype ? dtype : c.inputs[0].dtype;
+  sy_op_route(detail::FindOp(c.op.c_str()), device, type, route, sizeof route);
+  return !std::strcmp(route, "composite");
+}
+
+}  // namespace
+
+Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device,
+            const Oracle* oracle) try {
   const char* where = sy_device_name(device);
   Inputs arrays = DrawAll(c, dtype);
   std::vector<Tensor> tensors;
@@ -429,6 +452,23 @@ Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device)
     if (!wrong.empty()) return Failed(which + wrong);
     outcome.digest = Digest(outcome.digest, results[k]);
   }
+  if (oracle) {
+    const bool composite = IsComposite(c, dtype, oracle->rounded);
+    const std::vector<Bounds> free = BoundsOf(c, dtype, arrays, want.size(), oracle->unrounded);
+    const std::vector<Bounds> bounds =
+        composite ? free : BoundsOf(c, dtype, arrays, want.size(), oracle->rounded);
+    for (size_t k = 0; k < got.size(); ++k) {
+      const Array result = Decode(want[k].dtype, want[k].shape, results[k].data());
+      const Verdict defined = JudgeDefinition(want[k], free[k]), verdict = Judge(result, bounds[k]);
+      if (defined.wrong)
+        return Failed("the op's formula is not its definition: " + Text(defined, want[k], free[k]));
+      if (verdict.wrong)
+        return Failed("outside the oracle's bounds: " + Text(verdict, result, bounds[k]));
+      outcome.unknown += verdict.unknown;
+      outcome.elements += result.at.size();
+      outcome.worst = std::max(outcome.worst, verdict.worst);
+    }
+  }
   const std::vector<Tensor> again = Call(c, dtype, tensors, want.size(), device);
   for (size_t k = 0; k < again.size(); ++k)
     if (Download(again[k]) != results[k]) return Failed("other bits when run again");
@@ -440,4 +480,4 @@ Outcome Run(const Case& c, SyDtype dtype, Layout layout, const SyDevice* device)
   return {e.code() == SY_UNIMPLEMENTED ? State::kRefused : State::kFailed, e.what()};
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

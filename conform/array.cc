@@ -1,12 +1,11 @@
-#include "array.h"
+#include "conform/array.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 constexpr DtypeInfo kDtypes[] = {
@@ -24,48 +23,6 @@ constexpr DtypeInfo kDtypes[] = {
     {SY_U8, SY_T_U8, "u8", 1, 8, 0, 0, false, false},
     {SY_BOOL, SY_T_BOOL, "bool", 1, 1, 0, 0, false, false},
 };
-
-// The exponent at which the dtype's grid stands for |v|.
-int Exponent(const DtypeInfo& d, Real v) {
-  return v == 0 ? d.min_exponent : std::max(std::ilogb(v), d.min_exponent);
-}
-
-// IEEE 754 bits of a value that the format holds, and back; the exponent takes what sign and
-// fraction leave.
-uint64_t ToBits(const DtypeInfo& d, Real v) {
-  if (d.code == SY_F32) return std::bit_cast<uint32_t>(static_cast<float>(v));
-  if (d.code == SY_F64) return std::bit_cast<uint64_t>(static_cast<double>(v));
-  const int fraction = d.bits - 1, width = d.size * 8;
-  const uint64_t sign = uint64_t{std::signbit(v)} << (width - 1);
-  const uint64_t top =
-      (uint64_t{1} << (width - 1 - fraction)) - 1;  // exponent of infinities and NaN
-  if (std::isnan(v)) return (top << fraction) | (uint64_t{1} << (fraction - 1));
-  if (std::isinf(v)) return sign | (top << fraction);
-  const Real a = std::fabs(v);
-  if (a < std::ldexp(Real{1}, d.min_exponent))
-    return sign | static_cast<uint64_t>(std::ldexp(a, fraction - d.min_exponent));
-  const int e = std::ilogb(a);
-  const uint64_t significand = static_cast<uint64_t>(std::ldexp(a, fraction - e));
-  return sign | (static_cast<uint64_t>(e - d.min_exponent + 1) << fraction) |
-         (significand & ((uint64_t{1} << fraction) - 1));
-}
-
-Real FromBits(const DtypeInfo& d, uint64_t bits) {
-  if (d.code == SY_F32) return std::bit_cast<float>(static_cast<uint32_t>(bits));
-  if (d.code == SY_F64) return std::bit_cast<double>(bits);
-  const int fraction = d.bits - 1, width = d.size * 8;
-  const uint64_t top = (uint64_t{1} << (width - 1 - fraction)) - 1;
-  const uint64_t exponent = bits >> fraction & top, rest = bits & ((uint64_t{1} << fraction) - 1);
-  Real v;
-  if (exponent == top)
-    v = rest ? std::numeric_limits<Real>::quiet_NaN() : std::numeric_limits<Real>::infinity();
-  else if (exponent == 0)
-    v = std::ldexp(static_cast<Real>(rest), d.min_exponent - fraction);
-  else
-    v = std::ldexp(static_cast<Real>(rest | uint64_t{1} << fraction),
-                   static_cast<int>(exponent) - 1 + d.min_exponent - fraction);
-  return bits >> (width - 1) & 1 ? -v : v;
-}
 
 }  // namespace
 
@@ -90,20 +47,10 @@ const std::vector<SyDtype>& AllDtypes() {
   return *all;
 }
 
-Real Ulp(SyDtype dtype, Real v) {
-  const DtypeInfo& d = Info(dtype);
-  return d.is_float ? std::ldexp(Real{1}, Exponent(d, v) - (d.bits - 1)) : 1;
-}
+Real Ulp(SyDtype dtype, Real v) { return IsFloat(dtype) ? UlpOf(Info(dtype).type, v) : 1; }
 
 Real RoundTo(SyDtype dtype, Real v) {
-  if (dtype == SY_F32) return static_cast<float>(v);
-  if (dtype == SY_F64) return static_cast<double>(v);
-  const DtypeInfo& d = Info(dtype);
-  if (!d.is_float || !std::isfinite(v) || v == 0) return v;
-  const Real ulp = Ulp(dtype, v);
-  const Real r = std::rint(v / ulp) * ulp;  // the quotient is exact: ulp is a power of two
-  return std::fabs(r) > d.max ? std::copysign(std::numeric_limits<Real>::infinity(), v)
-                              : std::copysign(r, v);
+  return IsFloat(dtype) ? RoundToType(Info(dtype).type, v) : v;
 }
 
 Real Wrap(SyDtype dtype, __int128 v) {
@@ -165,7 +112,7 @@ std::vector<unsigned char> Encode(const Array& a) {
   const DtypeInfo& d = Info(a.dtype);
   std::vector<unsigned char> bytes(a.at.size() * static_cast<size_t>(d.size));
   for (size_t i = 0; i < a.at.size(); ++i) {
-    const uint64_t bits = d.is_float    ? ToBits(d, a.at[i])
+    const uint64_t bits = d.is_float    ? EncodeFloat(d.type, a.at[i])
                           : a.at[i] < 0 ? static_cast<uint64_t>(static_cast<int64_t>(a.at[i]))
                                         : static_cast<uint64_t>(a.at[i]);
     std::memcpy(&bytes[i * static_cast<size_t>(d.size)], &bits,
@@ -181,7 +128,7 @@ Array Decode(SyDtype dtype, const Shape& shape, const unsigned char* bytes) {
     uint64_t bits = 0;
     std::memcpy(&bits, bytes + i * static_cast<size_t>(d.size), static_cast<size_t>(d.size));
     if (d.is_float)
-      a.at[i] = FromBits(d, bits);
+      a.at[i] = DecodeFloat(d.type, bits);
     else if (dtype == SY_BOOL)
       a.at[i] = static_cast<Real>(bits);  // 2 would be seen: a bool is 0 or 1
     else
@@ -190,4 +137,4 @@ Array Decode(SyDtype dtype, const Shape& shape, const unsigned char* bytes) {
   return a;
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

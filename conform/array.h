@@ -1,7 +1,7 @@
 // Arrays of the op tests' reference: any dtype's values as long double, which holds every 64-bit
 // integer exactly, in C order. Nothing here shares code with the dispatcher or a backend.
-#ifndef TOOLS_SY_OPTEST_ARRAY_H_
-#define TOOLS_SY_OPTEST_ARRAY_H_
+#ifndef CONFORM_ARRAY_H_
+#define CONFORM_ARRAY_H_
 
 #include <cstdint>
 #include <functional>
@@ -9,12 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "conform/numbers.h"
 #include "switchyard/sy.h"
-#include "switchyard/sy_plugin.h"
 
-namespace sy::optest {
+namespace sy::conform {
 
-using Real = long double;
 using Shape = std::vector<int64_t>;
 
 // ---- dtypes
@@ -78,6 +77,6 @@ std::string Text(const Shape& shape);  // "[2,3]"
 std::vector<unsigned char> Encode(const Array& a);
 Array Decode(SyDtype dtype, const Shape& shape, const unsigned char* bytes);
 
-}  // namespace sy::optest
+}  // namespace sy::conform
 
-#endif  // TOOLS_SY_OPTEST_ARRAY_H_
+#endif  // CONFORM_ARRAY_H_

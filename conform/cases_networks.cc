@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 // The running statistics that batch_norm and layer_norm give are of the dtype in which they
@@ -235,7 +235,8 @@ void AddClassLosses(Suite* s) {
 
 void AddSteps(Suite* s) {
   using Step = std::function<std::vector<Real>(const std::vector<Real>&)>;
-  auto add = [s](const char* op, Attrs attrs, size_t inputs, size_t outputs, const Step& step) {
+  auto add = [s](const char* op, const Attrs& attrs, size_t inputs, size_t outputs,
+                 const Step& step) {
     for (const Shape& shape : {Shape{4, 5}, Shape{}, Shape{0, 3}, Shape{150, 1031}}) {
       std::vector<Input> in(inputs, {shape, Fill::kRange, 0.1, 1});
       s->Add({op, attrs, in,
@@ -297,4 +298,4 @@ void AddNetworks(Suite* s) {
   AddSteps(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

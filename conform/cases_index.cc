@@ -4,9 +4,9 @@
 #include <numeric>
 #include <set>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 // An index input, of both dtypes that indices may have.
@@ -239,4 +239,4 @@ void AddIndexing(Suite* s) {
   AddSorts(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

@@ -1,17 +1,17 @@
 // A case of the op tests: one op with attributes and inputs, and what must come out. Cases stand in
 // cases_<family>.cc. Results are computed from the op's mathematical definition in long double, or
 // in integers, never with code of the dispatcher or of a backend.
-#ifndef TOOLS_SY_OPTEST_CASE_H_
-#define TOOLS_SY_OPTEST_CASE_H_
+#ifndef CONFORM_CASE_H_
+#define CONFORM_CASE_H_
 
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "array.h"
+#include "conform/array.h"
 
-namespace sy::optest {
+namespace sy::conform {
 
 // How an input's elements are drawn.
 enum class Fill {
@@ -32,13 +32,14 @@ struct Input {
 };
 
 // An attribute's value: a whole number (dtypes and bools too), a real one, a list or a text.
-struct Value {
+struct AttrValue {
   // NOLINTNEXTLINE(google-explicit-constructor): tables of cases
-  Value(int64_t v) : kind(kWhole), whole(v) {}
-  Value(double v) : kind(kReal), real(v) {}                  // NOLINT(google-explicit-constructor)
-  Value(Shape v) : kind(kList), list(std::move(v)) {}        // NOLINT(google-explicit-constructor)
-  Value(std::string v) : kind(kText), text(std::move(v)) {}  // NOLINT(google-explicit-constructor)
-  Value(const char* v) : Value(std::string(v)) {}            // NOLINT(google-explicit-constructor)
+  AttrValue(int64_t v) : kind(kWhole), whole(v) {}
+  AttrValue(double v) : kind(kReal), real(v) {}            // NOLINT(google-explicit-constructor)
+  AttrValue(Shape v) : kind(kList), list(std::move(v)) {}  // NOLINT(google-explicit-constructor)
+  AttrValue(std::string v)
+      : kind(kText), text(std::move(v)) {}                 // NOLINT(google-explicit-constructor)
+  AttrValue(const char* v) : AttrValue(std::string(v)) {}  // NOLINT(google-explicit-constructor)
   enum Kind { kWhole, kReal, kList, kText } kind;
   int64_t whole = 0;
   double real = 0;
@@ -47,7 +48,7 @@ struct Value {
 };
 struct Attr {
   const char* name;
-  Value value;
+  AttrValue value;
 };
 using Attrs = std::vector<Attr>;
 
@@ -127,6 +128,6 @@ inline Array Make(SyDtype dtype, const Shape& shape, const std::function<Real(co
   return a;
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform
 
-#endif  // TOOLS_SY_OPTEST_CASE_H_
+#endif  // CONFORM_CASE_H_

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <limits>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 using Whole = __int128;
@@ -505,4 +505,4 @@ void AddPointwise(Suite* s) {
   AddTernaries(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

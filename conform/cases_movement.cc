@@ -1,9 +1,9 @@
 // Views and rearrangements: where each element of the result comes from.
 #include <numeric>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 using From = std::function<Shape(const Shape& index)>;
@@ -313,4 +313,4 @@ void AddMovement(Suite* s) {
   AddInserts(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

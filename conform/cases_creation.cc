@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 constexpr int64_t kSeed = 0x123456789abcdef, kOffset = 0x100000007;
@@ -178,4 +178,4 @@ void AddCreation(Suite* s) {
   AddRandom(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

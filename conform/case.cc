@@ -1,20 +1,20 @@
-#include "case.h"
+#include "conform/case.h"
 
 #include <algorithm>
 #include <cstdio>
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
-std::string Text(const Value& v) {
+std::string Text(const AttrValue& v) {
   switch (v.kind) {
-    case Value::kWhole:
+    case AttrValue::kWhole:
       return std::to_string(v.whole);
-    case Value::kList:
-      return optest::Text(v.list);
-    case Value::kText:
+    case AttrValue::kList:
+      return conform::Text(v.list);
+    case AttrValue::kText:
       return v.text;
-    case Value::kReal:
+    case AttrValue::kReal:
       break;
   }
   char text[32];
@@ -52,7 +52,7 @@ std::string Case::Label() const {
                                             : Text(a.value));
   }
   for (const Input& i : inputs) {
-    text += " " + (i.dtype ? Info(i.dtype).name : std::string()) + optest::Text(i.shape);
+    text += " " + (i.dtype ? Info(i.dtype).name : std::string()) + conform::Text(i.shape);
     if (*Name(i.fill)) text += std::string(":") + Name(i.fill);
   }
   return text;
@@ -99,4 +99,4 @@ const std::vector<Case>& AllCases() {
   return suite.cases();
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform

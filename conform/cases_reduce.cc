@@ -3,9 +3,9 @@
 #include <cmath>
 #include <limits>
 
-#include "case.h"
+#include "conform/case.h"
 
-namespace sy::optest {
+namespace sy::conform {
 namespace {
 
 using Line = std::vector<Real>;
@@ -448,4 +448,4 @@ void AddReductions(Suite* s) {
   AddSoftmax(s);
 }
 
-}  // namespace sy::optest
+}  // namespace sy::conform
