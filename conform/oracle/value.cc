@@ -386,12 +386,13 @@ Value Arithmetic::Unary(int opcode, int type, const Value& a) const {
     if (std::isinf(centre) && a.v == 0 && !Keeps(SY_NUMERIC_SIGNED_ZERO)) return Value::Unknown();
     return Settle(type, centre, inherited);
   }
+  const bool has_zeros = opcode == SY_OP_LGAMMA || opcode == SY_OP_DIGAMMA;
   // exp(0), log(1), sin(0) and the like have no error to make.
-  if (inherited == 0 && (centre == 0 || a.v == 0)) {
-    if (centre == RoundToType(type, centre)) return Settle(type, centre, 0);
-  }
+  if (inherited == 0 && !has_zeros && (centre == 0 || a.v == 0) &&
+      centre == RoundToType(type, centre))
+    return Settle(type, centre, 0);
   Real reach = std::fabs(centre) + inherited;
-  if (opcode == SY_OP_LGAMMA || opcode == SY_OP_DIGAMMA) reach = std::max(reach, Real{1});
+  if (has_zeros) reach = std::max(reach, Real{1});
   return Settle(type, centre,
                 AboveZero(inherited + limit * static_cast<double>(UlpOf(type, reach)) +
                           kOwn * static_cast<double>(reach)));
