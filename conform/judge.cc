@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "switchyard/switchyard.h"
 
 namespace sy::conform {
 namespace {
-
-constexpr double kUnknown = std::numeric_limits<double>::infinity();
-constexpr double kAnySign = std::numeric_limits<double>::denorm_min();
 
 std::vector<double> ReadDoubles(const Tensor& t) {
   std::vector<double> values(static_cast<size_t>(t.numel()));

@@ -4,12 +4,18 @@
 #define CONFORM_NUMBERS_H_
 
 #include <cstdint>
+#include <limits>
 
 #include "switchyard/sy_plugin.h"
 
 namespace sy::conform {
 
 using Real = long double;  // holds every value of every type exactly, 64-bit integers included
+
+// Bounds of the oracle (conform/oracle/value.h): nothing is known of an element.
+inline constexpr double kUnknown = std::numeric_limits<double>::infinity();
+// The bound of a zero whose sign is nobody's promise: below every distance between two numbers.
+inline constexpr double kAnySign = std::numeric_limits<double>::denorm_min();
 
 struct Format {      // of a float type
   int digits;        // of the significand, the hidden one included

@@ -82,7 +82,7 @@ SyStatus FromSource(Device* d, const SyGpuSource& source, cl_program* out_progra
   code = CL_BUILD_PROGRAM_FAILURE;
   if (d->own_declarations) {
     code = build(options + kOwnDeclarations);
-    d->own_declarations = code != CL_BUILD_PROGRAM_FAILURE;
+    if (code == CL_BUILD_PROGRAM_FAILURE) d->own_declarations = false;  // for good
   }
   if (code == CL_BUILD_PROGRAM_FAILURE) code = build(options);
   if (code == CL_SUCCESS) {

@@ -6,15 +6,10 @@
 #define CONFORM_ORACLE_VALUE_H_
 
 #include <cstdint>
-#include <limits>
 
 #include "conform/numbers.h"
 
 namespace sy::conform {
-
-inline constexpr double kUnknown = std::numeric_limits<double>::infinity();
-// The bound of a zero whose sign is nobody's promise: below every distance between two numbers.
-inline constexpr double kAnySign = std::numeric_limits<double>::denorm_min();
 
 struct Value {
   Real v = 0;     // floats: the centre
