@@ -49,9 +49,6 @@ struct Array {
   SyDtype dtype = SY_F32;
   Shape shape;
   std::vector<Real> at;
-  // Results only, empty or one per element: the size that errors are measured against where it is
-  // larger than the result, such as the sum of the terms' magnitudes.
-  std::vector<Real> scale;
 
   Array() = default;
   Array(SyDtype dtype, Shape shape, Real value = 0);

@@ -6,12 +6,21 @@
 namespace sy::conform {
 namespace {
 
+std::string Joined(const Shape& list, char between) {
+  std::string text;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i) text += between;
+    text += std::to_string(list[i]);
+  }
+  return text;
+}
+
 std::string Text(const AttrValue& v) {
   switch (v.kind) {
     case AttrValue::kWhole:
       return std::to_string(v.whole);
     case AttrValue::kList:
-      return conform::Text(v.list);
+      return Joined(v.list, ',');
     case AttrValue::kText:
       return v.text;
     case AttrValue::kReal:
@@ -22,17 +31,12 @@ std::string Text(const AttrValue& v) {
   return text;
 }
 
-const char* Name(Fill fill) {
-  switch (fill) {
-    case Fill::kSpecial:
-      return "special";
-    case Fill::kDistinct:
-      return "distinct";
-    case Fill::kTied:
-      return "tied";
-    default:
-      return "";
-  }
+std::string Text(const Input& in) {
+  std::string text = in.dtype ? Info(in.dtype).name + std::string(".") : "";
+  text += in.shape.empty() ? "scalar" : Joined(in.shape, 'x');
+  if (in.fill == Fill::kSpecial || in.fill == Fill::kDistinct || in.fill == Fill::kTied)
+    text += std::string(".") + Name(in.fill);
+  return text;
 }
 
 std::vector<SyDtype> Only(bool (*wanted)(SyDtype)) {
@@ -43,17 +47,52 @@ std::vector<SyDtype> Only(bool (*wanted)(SyDtype)) {
 
 }  // namespace
 
+const char* Name(Fill fill) {
+  switch (fill) {
+    case Fill::kRange:
+      return "range";
+    case Fill::kSpecial:
+      return "special";
+    case Fill::kDistinct:
+      return "distinct";
+    case Fill::kTied:
+      return "tied";
+    case Fill::kIndex:
+      return "index";
+    case Fill::kPermuted:
+      return "permuted";
+    case Fill::kRamp:
+      return "ramp";
+    case Fill::kZeros:
+      return "zeros";
+    case Fill::kOnes:
+      return "ones";
+    case Fill::kOneHot:
+      return "onehot";
+    case Fill::kSmallInt:
+      return "smallint";
+    case Fill::kAnySpecial:
+      return "specials";
+    case Fill::kBits:
+      return "bits";
+    case Fill::kLogUniform:
+      return "loguniform";
+    case Fill::kCancel:
+      return "cancel";
+    case Fill::kOffset:
+      return "offset";
+  }
+  return "?";
+}
+
 std::string Case::Label() const {
-  std::string text = op;
+  std::string text;
+  for (const Input& i : inputs) text += (text.empty() ? "" : ",") + Text(i);
+  if (inputs.empty()) text = "none";
   for (const Attr& a : attrs) {
     // Dtypes are numbers as attributes, and names to read.
-    text += std::string(" ") + a.name + "=" +
-            (a.name == std::string("dtype") ? Info(static_cast<SyDtype>(a.value.whole)).name
-                                            : Text(a.value));
-  }
-  for (const Input& i : inputs) {
-    text += " " + (i.dtype ? Info(i.dtype).name : std::string()) + conform::Text(i.shape);
-    if (*Name(i.fill)) text += std::string(":") + Name(i.fill);
+    text += ":" + a.name + "=" +
+            (a.name == "dtype" ? Info(static_cast<SyDtype>(a.value.whole)).name : Text(a.value));
   }
   return text;
 }
@@ -62,9 +101,8 @@ bool Case::zero_size() const {
   if (inputs.empty()) return reference({}, dtypes.front())[0].count() == 0;
   return std::any_of(inputs.begin(), inputs.end(),
                      [](const Input& i) { return Count(i.shape) == 0; }) ||
-         std::any_of(attrs.begin(), attrs.end(), [](const Attr& a) {
-           return a.name == std::string("shape") && Count(a.value.list) == 0;
-         });
+         std::any_of(attrs.begin(), attrs.end(),
+                     [](const Attr& a) { return a.name == "shape" && Count(a.value.list) == 0; });
 }
 
 const std::vector<SyDtype>& Floats() {

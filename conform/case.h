@@ -1,6 +1,6 @@
-// A case of the op tests: one op with attributes and inputs, and what must come out. Cases stand in
-// cases_<family>.cc. Results are computed from the op's mathematical definition in long double, or
-// in integers, never with code of the dispatcher or of a backend.
+// A case: one op with attributes and inputs, and its definition. Cases stand in cases_<family>.cc.
+// Definitions are mathematical, in long double or integers, and share no code with the dispatcher
+// or a backend: they are what the oracle (conform/oracle), by which devices are judged, is held to.
 #ifndef CONFORM_CASE_H_
 #define CONFORM_CASE_H_
 
@@ -13,7 +13,7 @@
 
 namespace sy::conform {
 
-// How an input's elements are drawn.
+// How an input's elements are drawn. What a failure under each tells first stands behind it.
 enum class Fill {
   kRange,     // uniform in [low, high]; integers in eight times that range
   kSpecial,   // each special value of the dtype in turn: zeros, infinities, NaN, the ends of the
@@ -22,7 +22,20 @@ enum class Fill {
   kTied,      // few different values, NaN among floats: order and ties matter
   kIndex,     // integers in [low, high]
   kPermuted,  // 0, 1, ..., in random order
+  // Those that take the place of kRange, see draw.h.
+  kRamp,      // element i is i: indices, strides
+  kZeros,     // of both signs
+  kOnes,      // what is counted twice, or not at all: padding, tails
+  kOneHot,    // the first input has a single 1 in each row, the others full significands: an index,
+              // or inputs that were rounded
+  kSmallInt,  // sums are exact: narrow accumulation, tails
+  kAnySpecial,  // special values in random order
+  kBits,        // any bit pattern
+  kLogUniform,  // any exponent
+  kCancel,      // large terms that take each other back
+  kOffset,      // a mean that is large beside the deviation
 };
+const char* Name(Fill fill);
 
 struct Input {
   Shape shape;
@@ -47,7 +60,7 @@ struct AttrValue {
   std::string text;
 };
 struct Attr {
-  const char* name;
+  std::string name;
   AttrValue value;
 };
 using Attrs = std::vector<Attr>;
@@ -55,32 +68,23 @@ using Attrs = std::vector<Attr>;
 using Inputs = std::vector<Array>;
 using Reference = std::function<std::vector<Array>(const Inputs& in, SyDtype dtype)>;
 
-// How results are judged, in units in the last place of the result's dtype.
-struct Limit {
-  double ulps = 0;  // 0: equal bits, signs of zero included; any NaN for NaN
-  bool rounds_once =
-      true;  // f16 and bf16 are computed in f32 and rounded once: half a unit, and ulps of f32
-  bool free_zero = false;  // +0 and -0 are alike
-};
-inline constexpr Limit kExact{};
-inline constexpr Limit kExactValue{0, true, true};
-constexpr Limit Within(double ulps) { return {ulps, true, true}; }
-// Several ops that each round to the dtype.
-constexpr Limit Composed(double ulps) { return {ulps, false, true}; }
-
 struct Case {
   std::string op;
   Attrs attrs;
   std::vector<Input> inputs;
   Reference reference;
-  Limit limit;
   std::vector<SyDtype> dtypes;
   bool large = false;  // worth splitting over threads (150,000 simple elements): f32 or the first
                        // dtype, contiguous only
   bool dense_only = false;  // refuses other layouts: `view`
+  // Sums of sums, with padding: their order, and whether padding is multiplied by a weight or left
+  // out, is the kernel's choice. Only the case's own values, and those whose sums are exact in any
+  // order.
+  bool tame = false;
 
-  std::string Label() const;  // "sum dims=[1] keepdim=1 [2,3,4]"
-  bool zero_size() const;     // has an input, or makes a result, without elements
+  // What the case is beside its op, a part of a test's name: "2x3x4:dims=1:keepdim=1".
+  std::string Label() const;
+  bool zero_size() const;  // has an input, or makes a result, without elements
 };
 
 // What a family's file fills.

@@ -17,7 +17,6 @@ void AddPull(Suite* s, const char* op, Attrs attrs, const Shape& in, const Shape
          [out, from](const Inputs& x, SyDtype dtype) -> std::vector<Array> {
            return {Make(dtype, out, [&](const Shape& i) { return x[0][from(i)]; })};
          },
-         kExact,
          All()};
   c.large = Count(in) > 10000;
   c.dense_only = dense_only;
@@ -172,7 +171,6 @@ void AddTriangles(Suite* s) {
                     return (lower ? d <= k : d >= k) ? in[0][i] : 0;
                   })};
                 },
-                kExact,
                 All(),
                 Count(shape) > 10000});
 }
@@ -197,7 +195,6 @@ void AddPads(Suite* s) {
                 return in[0][i];
               })};
             },
-            kExact,
             All(),
             Count(p.in) > 10000});
   }
@@ -223,7 +220,6 @@ void AddJoins(Suite* s) {
                                                           i[2]}];
                   })};
                 },
-                kExact,
                 All(),
                 n > 1000});
       if (n == 0)
@@ -233,7 +229,6 @@ void AddJoins(Suite* s) {
                 [](const Inputs&, SyDtype dtype) -> std::vector<Array> {
                   return {Array(dtype, {0, 1}), Array(dtype, {0, 1})};
                 },
-                kExact,
                 All()});
       s->Add({"stack",
               {{"dim", dim}},
@@ -247,7 +242,6 @@ void AddJoins(Suite* s) {
                   return in[from][i];
                 })};
               },
-              kExact,
               All(),
               n > 1000});
       s->Add({"split",
@@ -264,7 +258,6 @@ void AddJoins(Suite* s) {
                 }
                 return out;
               },
-              kExact,
               All(),
               n > 1000});
     }
@@ -284,7 +277,6 @@ void AddInserts(Suite* s) {
                 return i[1] % 2 ? in[1][{i[0], i[1] / 2}] : in[0][i];
               })};
             },
-            kExact,
             All(),
             large});
     const int64_t length = std::min(rows, columns - 1);
@@ -296,7 +288,6 @@ void AddInserts(Suite* s) {
                 return i[1] == i[0] + 1 ? in[1][{i[0]}] : in[0][i];
               })};
             },
-            kExact,
             All(),
             large});
   }

@@ -12,17 +12,14 @@ namespace {
 SyDtype ComputeDtype(SyDtype dtype) { return dtype == SY_F64 ? SY_F64 : SY_F32; }
 
 struct Moments {
-  Real mean, var, size;  // size: the largest magnitude, against which errors are measured
+  Real mean, var;
 };
 Moments MomentsOf(const std::vector<Real>& t) {
-  Real sum = 0, square = 0, size = 0;
-  for (Real v : t) {
-    sum += v;
-    size = std::max(size, std::fabs(v));
-  }
+  Real sum = 0, square = 0;
+  for (Real v : t) sum += v;
   const Real mean = sum / static_cast<Real>(t.size());
   for (Real v : t) square += (v - mean) * (v - mean);
-  return {mean, square / static_cast<Real>(t.size()), size};
+  return {mean, square / static_cast<Real>(t.size())};
 }
 
 void AddNorms(Suite* s) {
@@ -44,15 +41,11 @@ void AddNorms(Suite* s) {
                   std::vector<std::vector<Real>> of(static_cast<size_t>(x.shape[1]));
                   ForEach(x.shape,
                           [&](const Shape& i) { of[static_cast<size_t>(i[1])].push_back(x[i]); });
-                  y.scale = y.at;
-                  mean.scale = var.scale = mean.at;
                   for (size_t k = 0; k < of.size(); ++k) {
                     Moments m = MomentsOf(of[k]);
-                    if (!training) m = {in[3].at[k], in[4].at[k], m.size};
+                    if (!training) m = {in[3].at[k], in[4].at[k]};
                     mean.at[k] = m.mean;
                     var.at[k] = m.var;
-                    mean.scale[k] = m.size;
-                    var.scale[k] = m.size * m.size;
                   }
                   size_t at = 0;
                   ForEach(x.shape, [&](const Shape& i) {
@@ -61,13 +54,10 @@ void AddNorms(Suite* s) {
                                         std::sqrt(var.at[k] + 0.125L),
                                shift = in.size() > 2 ? in[2].at[k] : 0;
                     y.at[at] = (x.at[at] - mean.at[k]) * factor + shift;
-                    y.scale[at] = (mean.scale[k] + std::fabs(mean.at[k])) * std::fabs(factor) +
-                                  std::fabs(shift);
                     ++at;
                   });
                   return {y, mean, var};
                 },
-                Composed(16),
                 Floats(),
                 Count(shape) > 10000});
       }
@@ -88,26 +78,20 @@ void AddNorms(Suite* s) {
                 Shape kept = x.shape;
                 std::fill(kept.end() - static_cast<int64_t>(last.size()), kept.end(), 1);
                 Array y(dtype, x.shape), mean(ComputeDtype(dtype), kept), rstd = mean;
-                y.scale = y.at;
-                mean.scale = rstd.scale = mean.at;
                 for (size_t r = 0; r < mean.at.size(); ++r) {
                   const Moments m = MomentsOf({x.at.begin() + static_cast<int64_t>(r * n),
                                                x.at.begin() + static_cast<int64_t>((r + 1) * n)});
                   mean.at[r] = m.mean;
-                  mean.scale[r] = m.size;
                   rstd.at[r] = 1 / std::sqrt(m.var + 0.125L);
-                  rstd.scale[r] = rstd.at[r] * (1 + m.size);
                   for (size_t j = 0; j < n; ++j) {
                     const size_t at = r * n + j;
                     const Real factor = rstd.at[r] * (in.size() > 1 ? in[1].at[j] : 1),
                                shift = in.size() > 2 ? in[2].at[j] : 0;
                     y.at[at] = (x.at[at] - m.mean) * factor + shift;
-                    y.scale[at] = 2 * m.size * std::fabs(factor) + std::fabs(shift);
                   }
                 }
                 return {y, mean, rstd};
               },
-              Composed(16),
               Floats(),
               Count(shape) > 10000});
     }
@@ -117,14 +101,9 @@ void AddNorms(Suite* s) {
 Array Reduced(const Array& loss, const std::string& how) {
   if (how == "none") return loss;
   Array y(loss.dtype, {});
-  Real size = 0;
-  for (size_t i = 0; i < loss.at.size(); ++i) {
-    y.at[0] += loss.at[i];
-    size += loss.scale.empty() ? std::fabs(loss.at[i]) : loss.scale[i];
-  }
+  for (const Real v : loss.at) y.at[0] += v;
   const Real n = how == "mean" ? static_cast<Real>(loss.count()) : 1;
   y.at[0] /= n;
-  y.scale = {size / n};
   return y;
 }
 
@@ -159,17 +138,12 @@ void AddElementLosses(Suite* s) {
                 {{a}, {b}},
                 [fn = l.fn, how](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
                   Array loss(dtype, BroadcastShape(in[0].shape, in[1].shape));
-                  loss.scale = loss.at;
                   size_t i = 0;
                   ForEach(loss.shape, [&](const Shape& index) {
-                    const Real x = in[0].Broadcast(index), t = in[1].Broadcast(index),
-                               size = std::fabs(x) + std::fabs(t);
-                    loss.at[i] = fn(x, t);
-                    loss.scale[i++] = std::max(Real{1}, size * size);
+                    loss.at[i++] = fn(in[0].Broadcast(index), in[1].Broadcast(index));
                   });
                   return {Reduced(loss, how)};
                 },
-                Composed(12),
                 Floats(),
                 Count(a) > 10000});
       }
@@ -198,7 +172,6 @@ void AddClassLosses(Suite* s) {
                   [=](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
                     const int64_t classes = in[0].shape[channel];
                     Array loss(dtype, targets);
-                    loss.scale = loss.at;
                     Real kept = 0;
                     size_t at = 0;
                     ForEach(targets, [&](Shape i) {
@@ -215,19 +188,15 @@ void AddClassLosses(Suite* s) {
                       if (target != ignore) {
                         loss.at[at] = (1 - smoothing) * (log_sum - score(target)) +
                                       smoothing * all / static_cast<Real>(classes);
-                        loss.scale[at] = std::fabs(log_sum) + 4;
                         kept += 1;
                       }
                       ++at;
                     });
                     Array y = Reduced(loss, how);
-                    if (how == "mean") {  // of the targets that count
-                      y.at[0] *= static_cast<Real>(loss.count()) / kept;
-                      y.scale[0] *= static_cast<Real>(loss.count()) / kept;
-                    }
+                    // Of the targets that count.
+                    if (how == "mean") y.at[0] *= static_cast<Real>(loss.count()) / kept;
                     return {y};
                   },
-                  Composed(12),
                   Floats(),
                   Count(scores) > 10000});
       }
@@ -242,19 +211,15 @@ void AddSteps(Suite* s) {
       s->Add({op, attrs, in,
               [step, outputs](const Inputs& in, SyDtype dtype) -> std::vector<Array> {
                 std::vector<Array> out(outputs, Array(dtype, in[0].shape));
-                for (Array& a : out) a.scale = a.at;
                 for (size_t i = 0; i < in[0].at.size(); ++i) {
                   std::vector<Real> x;
                   for (const Array& a : in) x.push_back(a.at[i]);
                   const std::vector<Real> y = step(x);
-                  for (size_t k = 0; k < outputs; ++k) {
-                    out[k].at[i] = y[k];
-                    out[k].scale[i] = 2;
-                  }
+                  for (size_t k = 0; k < outputs; ++k) out[k].at[i] = y[k];
                 }
                 return out;
               },
-              Within(4), Floats(), Count(shape) > 10000});
+              Floats(), Count(shape) > 10000});
     }
   };
   add("sgd_step", {{"lr", 0.5}}, 2, 1,

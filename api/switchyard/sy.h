@@ -253,9 +253,11 @@ typedef struct SyDeviceReport {
   uint64_t dtypes_compute;    // ... and compute in
   int32_t type;               // SY_DEVICE_TYPE_* (sy_plugin.h)
   int32_t is_default;         // 1: where ops without inputs run unless told otherwise
+  uint32_t numeric;           // SY_NUMERIC_*: what its arithmetic keeps (sy_plugin.h)
+  uint32_t memory_kinds;      // SY_MEMORY_* (sy_plugin.h)
   SY_TEST_GROW
 } SyDeviceReport;
-SY_CHECK_SIZE(SyDeviceReport, 64);
+SY_CHECK_SIZE(SyDeviceReport, 72);
 
 typedef struct SyMemoryReport {
   uint32_t size;
@@ -679,7 +681,9 @@ SY_API SyStatus sy_op_info(int32_t op, SyOpInfo* out_info);
 // Runs one op on the device that holds its inputs.
 //
 //   run->out      out_count slots. A NULL slot receives a new tensor with one reference; a tensor
-//                 found in a slot is written in place and must have the right shape and dtype.
+//                 found in a slot is written in place. It must have the result's shape and its
+//                 dtype; elementwise ops and those made of other ops also convert to a dtype of no
+//                 lower category (bool, integer, float). View ops write nowhere: they refuse it.
 //
 // Errors: SY_INVALID_ARGUMENT (count, shape, dtype, devices differ; the message names both sides),
 //         SY_UNIMPLEMENTED (no kernel and no fall-back; the message lists who has one),

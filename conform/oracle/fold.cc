@@ -37,6 +37,7 @@ void Sum::Term(Real v, double e, int low) {
     ++nonzero_;
     low_ = std::min(low_, low);
     size_ += std::fabs(v);
+    (v > 0 ? positive_ : negative_) = true;
   }
 }
 
@@ -72,8 +73,9 @@ Value Sum::Result(const Arithmetic& arithmetic) const {
   const Format& f = FormatOf(type_);
   // Partial sums may overflow in one order and not in another.
   if (size_ + e_ >= f.overflow) {
-    const bool one_sign = std::fabs(v_) == size_;
-    return one_sign && nonzero_ > 0 && size_ - e_ >= f.overflow * (1 + 0x1p-20L)
+    if (std::isnan(v_)) return arithmetic.Settle(type_, v_, 0);
+    const bool one_sign = v_ > 0 ? !negative_ : v_ < 0 && !positive_;  // nothing pulls back
+    return one_sign && size_ - e_ >= f.overflow * (1 + 0x1p-20L)
                ? arithmetic.Settle(type_, v_ * std::numeric_limits<Real>::infinity(), 0)
                : Value::Unknown();
   }
@@ -184,6 +186,9 @@ void Fold::AddExtreme(const Value& x, int64_t position) {
     position_ = position;
     position_known_ = true;
   }
+  const bool zeros = IsFloatType(type_) && best_.v == 0 && x.v == 0 && best_.exact() && x.exact();
+  const bool names = combiner_ == SY_COMBINE_ARGMAX || combiner_ == SY_COMBINE_ARGMIN;
+  if (names && zeros) return;  // equal, so the first is also the value
   best_ = arithmetic_->Run(maximum ? SY_OP_MAX : SY_OP_MIN, type_, type_, best_, x, Value());
 }
 

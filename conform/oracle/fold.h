@@ -25,6 +25,7 @@ class Sum {
   int type_;
   bool sequential_;
   bool unknown_ = false, products_ = false;
+  bool positive_ = false, negative_ = false;  // finite terms
   int64_t n_ = 0, nonzero_ = 0;
   int low_ = 1 << 20;             // exponent of the lowest bit set in any term
   Real v_ = 0, size_ = 0;         // size: of the finite terms

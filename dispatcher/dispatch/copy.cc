@@ -164,6 +164,14 @@ absl::Status WriteFromHost(SyTensor* t, const void* data) {
   return target.get() == t ? absl::OkStatus() : CopyElements(target.get(), t);
 }
 
+absl::Status CheckGiven(const Op& op, const SyTensor* made, int i, const SyTensor* given) {
+  if (SameShape(made->view, given->view) &&
+      kTypes[given->view.type].category >= kTypes[made->view.type].category)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat("%s: output %d given as %s; want %s", op.name,
+                                                    i, Describe(given), Describe(made)));
+}
+
 absl::Status CopyElements(const SyTensor* from, SyTensor* to) {
   if (!SameShape(from->view, to->view))
     return absl::InvalidArgumentError(
@@ -258,6 +266,12 @@ absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const
   if (absl::Status s = Run(there); !s.ok()) return s;
   for (SyTensor* t : results) owned.push_back(TensorRef::Take(t));
   const size_t first = owned.size() - results.size();
+  for (int i = 0; i < run.out_count; ++i)
+    if (run.out[i])
+      if (absl::Status s =
+              CheckGiven(op, owned[first + static_cast<size_t>(i)].get(), i, run.out[i]);
+          !s.ok())
+        return s;
   for (int i = 0; i < run.out_count; ++i) {
     const SyTensor* made = owned[first + static_cast<size_t>(i)].get();
     if (run.out[i]) {

@@ -408,6 +408,8 @@ absl::Status CallFitted(Kernel* k, Launch& l) {
     const SyStatus code = CallOut(k->fns.run, &call);
     if (code != SY_OK) [[unlikely]]
       status = DeviceStatus(l.device, code, k->variant.c_str());
+    else if (MayReport(*k))
+      l.stream->may_report.store(true, std::memory_order_relaxed);
   } else {
     // Scratch is ordered like any other memory that is written.
     Storage* out[Launch::kMaxOut + 1];

@@ -140,6 +140,9 @@ absl::Status FillWith(SyTensor* t, uint64_t bits);
 // Copies elements, same shape; converts when the types differ. Devices may differ. Blocks only
 // across devices.
 absl::Status CopyElements(const SyTensor* from, SyTensor* to);
+// Whether what an op has made may be copied into output `i` that the caller gave: its shape, and a
+// dtype of no lower category.
+absl::Status CheckGiven(const Op& op, const SyTensor* made, int i, const SyTensor* given);
 // Dense host copies. Blocks.
 absl::Status ReadToHost(const SyTensor* t, void* data);
 absl::Status WriteFromHost(SyTensor* t, const void* data);

@@ -323,11 +323,12 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
                    : s;
     }
   }
+  // What the caller gave is the caller's.
   if (def.index_only) {
-    out[0] = outputs[1].Leak();
+    out[0] = run.out[0] ? run.out[0] : outputs[1].Leak();
   } else {
-    out[0] = outputs[0].Leak();
-    if (pair) out[1] = outputs[1].Leak();
+    out[0] = run.out[0] ? run.out[0] : outputs[0].Leak();
+    if (pair) out[1] = run.out[1] ? run.out[1] : outputs[1].Leak();
   }
   return absl::OkStatus();
 }
@@ -534,6 +535,12 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
                             ShapeText(want.dims, want.rank)));
     }
   }
+  // All of them before the first is written.
+  for (int i = 0; i < run.out_count; ++i)
+    if (run.out[i])
+      if (absl::Status s = CheckGiven(op, owned[static_cast<size_t>(i)].get(), i, run.out[i]);
+          !s.ok())
+        return s;
   for (int i = 0; i < run.out_count; ++i) {
     if (run.out[i]) {
       if (absl::Status s = CopyElements(owned[static_cast<size_t>(i)].get(), run.out[i]); !s.ok())

@@ -111,6 +111,8 @@ int main(void) {
   F(SyDeviceReport, dtypes_compute);
   F(SyDeviceReport, type);
   F(SyDeviceReport, is_default);
+  F(SyDeviceReport, numeric);
+  F(SyDeviceReport, memory_kinds);
   E(SyDeviceReport);
   S(SyMemoryReport);
   F(SyMemoryReport, size);

@@ -27,7 +27,7 @@ run SOFT_CUDA_CHECK=1 SOFT_CUDA_SHUFFLE=4
 # share memory or write where others read.
 for op in sum argmax softmax cumsum sort scatter_add; do
   for variables in SOFT_CUDA_SHUFFLE=0 SOFT_CUDA_SHUFFLE=1; do
-    env $variables "$sy" optest --device cuda:0 --dtype f32 --large --op $op \
+    env $variables "$sy" conform --here --strict --level core --device cuda:0 --dtype f32 --large --op $op \
       --digests "$TEST_TMPDIR/$op.$variables" > "$TEST_TMPDIR/out" 2>&1 || {
       cat "$TEST_TMPDIR/out"
       exit 1

@@ -49,11 +49,11 @@ checked "$core_ops" opencl:0
 # tests' large ones would take minutes.
 for op in argmax cumprod softmax layer_norm conv2d conv2d_grad_input conv2d_grad_weight \
   max_pool2d max_pool2d_grad avg_pool2d avg_pool2d_grad; do
-  line=$(checked "$sy" optest --device opencl:0 --dtype f32 --small --op $op)
+  line=$(checked "$sy" conform --here --strict --device opencl:0 --dtype f32 --op $op)
   echo "$op: $line"
 done
 # Oclgrind is a processor; a GPU's kernels share memory within groups.
 export SY_OPENCL_AS_GPU=on
 checked "$core_ops" opencl:0
-line=$(checked "$sy" optest --device opencl:0 --dtype f32 --small --op softmax)
+line=$(checked "$sy" conform --here --strict --device opencl:0 --dtype f32 --op softmax)
 echo "as on a GPU, softmax: $line"

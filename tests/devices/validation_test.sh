@@ -13,7 +13,7 @@ messages='Validation (Error|Warning|Performance)|VUID-|SYNC-HAZARD|UNASSIGNED-'
 # seen SWITCH WANT: a run whose driver misbehaves so is told of by a message with WANT.
 seen() {
   SY_VULKAN_LOADER=$faulty FAULTY_SWITCH=$1 \
-    "$sy" optest --device vulkan:0 --dtype f32 --op softmax > "$TEST_TMPDIR/$1" 2>&1 || true
+    "$sy" conform --here --device vulkan:0 --dtype f32 --op softmax > "$TEST_TMPDIR/$1" 2>&1 || true
   grep -q "$2" "$TEST_TMPDIR/$1" || {
     echo "the validation layer does not see $1; want $2 in:"
     head -20 "$TEST_TMPDIR/$1"
@@ -24,7 +24,7 @@ seen() {
 seen barriers SYNC-HAZARD
 seen ranges VUID-
 
-"$sy" optest --device vulkan:0 "$@" > "$TEST_TMPDIR/log" 2>&1 || {
+"$sy" conform --here --strict --device vulkan:0 "$@" > "$TEST_TMPDIR/log" 2>&1 || {
   tail -20 "$TEST_TMPDIR/log"
   exit 1
 }

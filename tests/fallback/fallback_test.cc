@@ -13,7 +13,7 @@ namespace {
 using sy::Tensor;
 
 // The tutorial without `sort`, and the asynchronous device, which lacks f64.
-constexpr char kSortless[] = "tests/optest/libsy_wrong.so",
+constexpr char kSortless[] = "tests/conform/libsy_wrong.so",
                kAsync[] = "tests/async_device/libsy_async.so";
 
 std::vector<std::string> logged;

@@ -103,5 +103,5 @@ say "a new plugin, from the installed command"
 "$prefix/bin/sy" new plugin nova
 make -C nova CFLAGS="-O1 -Wall -Wextra -pedantic -Werror" test
 SY_PLUGIN_PATH=$PWD/nova "$prefix/bin/sy" devices | grep -q '^nova:0 '
-"$prefix/bin/sy" optest nova/libsy_nova.so
+"$prefix/bin/sy" conform nova/libsy_nova.so --strict
 echo "all of it runs"

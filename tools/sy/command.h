@@ -21,11 +21,13 @@ struct Context {
   bool json = false;
 };
 
+void AddAccuracy(CLI::App* conform, Context* context);  // a verb of conform
+void AddConform(CLI::App* app, Context* context);
+void AddFuzz(CLI::App* conform, Context* context);  // a verb of conform
 void AddDevices(CLI::App* app, Context* context);
 void AddPlugins(CLI::App* app, Context* context);
 void AddOps(CLI::App* app, Context* context);
 void AddNew(CLI::App* app, Context* context);
-void AddOptest(CLI::App* app, Context* context);
 void AddSpeed(CLI::App* app, Context* context);
 void AddTrain(CLI::App* app, Context* context);
 void AddVersion(CLI::App* app, Context* context);

@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "command.h"
+#include "conform/worker.h"
 #include "probe.h"
 
 namespace sy::tool {
@@ -25,6 +26,8 @@ namespace {
 
 int Main(int argc, char** argv) {
   if (argc == 3 && !std::strcmp(argv[1], kProbeVerb)) return ProbeChild(argv[2]);
+  if (argc >= 3 && !std::strcmp(argv[1], conform::kWorkerVerb))
+    return conform::RunWorker(argv[2], argc == 4);
   CLI::App app("Switchyard: tensor operators on devices that are loaded as plugins", "sy");
   app.require_subcommand(1);
   app.footer(
@@ -35,7 +38,7 @@ int Main(int argc, char** argv) {
   AddOps(&app, &context);
   AddSpeed(&app, &context);
   AddTrain(&app, &context);
-  AddOptest(&app, &context);
+  AddConform(&app, &context);
   AddNew(&app, &context);
   AddVersion(&app, &context);
   try {
