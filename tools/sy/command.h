@@ -21,6 +21,7 @@ struct Context {
   bool json = false;
 };
 
+void AddConformOnnx(CLI::App* conform_verb, Context* context);  // a verb of conform
 void AddDevices(CLI::App* app, Context* context);
 void AddPlugins(CLI::App* app, Context* context);
 void AddOps(CLI::App* app, Context* context);

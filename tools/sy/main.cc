@@ -36,6 +36,10 @@ int Main(int argc, char** argv) {
   AddSpeed(&app, &context);
   AddTrain(&app, &context);
   AddOptest(&app, &context);
+  // Until the verb conform is here, of which `onnx` is a verb.
+  CLI::App* conform = app.add_subcommand("conform", "Foreign test suites");
+  conform->require_subcommand(1);
+  AddConformOnnx(conform, &context);
   AddNew(&app, &context);
   AddVersion(&app, &context);
   try {
