@@ -25,6 +25,7 @@ check backends/cpu 'api/switchyard/sy_plugin\.h|backends/(cpu|common)/'
 check api/switchyard '[a-z_]+\.h|\.\./[a-z_/]+\.h|switchyard/[a-z_/]+\.h|nn/|optim/|data/'
 check conform/oracle 'api/switchyard/sy_plugin\.h|conform/(numbers\.h|oracle/)'
 check frontend/formats 'switchyard/|frontend/formats/'
+check frontend/onnx 'switchyard/(tensor|switchyard)\.h|frontend/onnx/|onnx\.pb\.h'
 # The two C headers stand alone.
 if grep -nE '^ *# *include' api/switchyard/sy.h | grep -vE '<std(int|def)\.h>'; then failed=1; fi
 if grep -nE '^ *# *include' api/switchyard/sy_plugin.h | grep -vE '"sy\.h"'; then failed=1; fi

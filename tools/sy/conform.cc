@@ -231,6 +231,7 @@ void AddConform(CLI::App* app, Context* context) {
   diff->add_option("after", o->after, "A later one, or another device's")->required();
   AddAccuracy(verb, context);
   AddFuzz(verb, context);
+  AddConformOnnx(verb, context);
   verb->callback([context, o, verb, diff] {
     if (!verb->get_subcommands().empty() && !diff->parsed()) return;
     context->run = [context, o, compare = diff->parsed()] {
