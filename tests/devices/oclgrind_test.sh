@@ -9,10 +9,29 @@ export SY_OPENCL_LOADER=$TEST_TMPDIR/keeping.so SY_CACHE_DIR=off SY_POOL=off
 command -v oclgrind > /dev/null || { echo "no oclgrind; ./dev setup installs it"; exit 1; }
 
 # What Oclgrind knows of a buffer (Uninitialized.cpp, ShadowMemory) outlives it and is then taken for
-# that of the next one with its number, be it larger. So no buffer is given back.
-echo 'int clReleaseMemObject(void* memory) { return (void)memory, 0; }' |
-  cc -x c -shared -fPIC - -o "$SY_OPENCL_LOADER" -Wl,--no-as-needed -L/usr/lib/oclgrind \
-    -l:liboclgrind-rt.so
+# that of the next one with its number, be it larger. So no buffer is given back. And each time the
+# host writes it forgets all but what is written, which of a fill is the last pattern: here a fill is
+# one write of the whole buffer.
+cat > "$TEST_TMPDIR/keeping.c" << 'EOF'
+#include <CL/cl.h>
+#include <stdlib.h>
+#include <string.h>
+cl_int clReleaseMemObject(cl_mem memory) { return (void)memory, CL_SUCCESS; }
+cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem memory, const void* pattern, size_t bytes,
+                           size_t offset, size_t size, cl_uint waits, const cl_event* wait,
+                           cl_event* event) {
+  size_t all = 0;
+  clGetMemObjectInfo(memory, CL_MEM_SIZE, sizeof all, &all, NULL);
+  char* data = malloc(all);
+  cl_int error = clEnqueueReadBuffer(queue, memory, CL_TRUE, 0, all, data, waits, wait, NULL);
+  for (size_t i = 0; i < size; i += bytes) memcpy(data + offset + i, pattern, bytes);
+  if (!error) error = clEnqueueWriteBuffer(queue, memory, CL_TRUE, 0, all, data, 0, NULL, event);
+  free(data);
+  return error;
+}
+EOF
+cc -DCL_TARGET_OPENCL_VERSION=120 -shared -fPIC "$TEST_TMPDIR/keeping.c" -o "$SY_OPENCL_LOADER" \
+  -Wl,--no-as-needed -L/usr/lib/oclgrind -l:liboclgrind-rt.so
 
 # That it sees: a kernel with a race, a write behind its buffer and a read of what is not there yet.
 cat > "$TEST_TMPDIR/racy.cl" << 'EOF'
