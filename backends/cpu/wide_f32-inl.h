@@ -42,12 +42,13 @@ HWY_INLINE V Log2Wide(D d, V x) {
   return LogSpecial64(d, x, Fma(LogWide(d, s.f), hn::Set(d, 1.44269504088896338700), s.k));
 }
 
-// log(u) + lost, where u = 1 + x rounded; what is lost matters only where u is about 1.
+// log(u) + lost, where u = 1 + x rounded; what is lost matters only where u is about 1. It is not
+// 0 for 2^53 too, which takes the 1 in but does not give it back.
 template <class D, class V>
 HWY_INLINE V Log1pWide(D d, V x) {
   const V one = hn::Set(d, 1.0);
   const V u = hn::Add(one, x);
-  const V lost = hn::Sub(x, hn::Sub(u, one));
+  const V lost = hn::IfThenElseZero(hn::Lt(u, hn::Set(d, 2.0)), hn::Sub(x, hn::Sub(u, one)));
   const SplitLog<V> s = SplitLog64(d, u);
   const V log = Fma(s.k, hn::Set(d, 0x1.62e42fefa39efp-1), LogWide(d, s.f));
   const V result = LogSpecial64(d, u, hn::Add(log, lost));
