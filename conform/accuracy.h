@@ -39,7 +39,7 @@ int PartsOf(const Sweep& sweep);
 
 // Goes on from `from`, which covers the first `done` parts; after each part `save` is told what is
 // known so far. Throws sy::Error.
-Accuracy Measure(const Sweep& sweep, const SyDevice* device, const Accuracy& from, int done,
+Accuracy Measure(const Sweep& s, const SyDevice* device, const Accuracy& from, int done,
                  const std::function<void(const Accuracy&, int done)>& save);
 
 // "0x3f800000 (1)"

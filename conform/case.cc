@@ -61,6 +61,8 @@ const char* Name(Fill fill) {
       return "index";
     case Fill::kPermuted:
       return "permuted";
+    case Fill::kEvery:
+      return "every";
     case Fill::kRamp:
       return "ramp";
     case Fill::kZeros:

@@ -22,6 +22,7 @@ enum class Fill {
   kTied,      // few different values, NaN among floats: order and ties matter
   kIndex,     // integers in [low, high]
   kPermuted,  // 0, 1, ..., in random order
+  kEvery,     // every bit pattern of the dtype in turn
   // Those that take the place of kRange, see draw.h.
   kRamp,      // element i is i: indices, strides
   kZeros,     // of both signs
@@ -36,6 +37,9 @@ enum class Fill {
   kOffset,      // a mean that is large beside the deviation
 };
 const char* Name(Fill fill);
+
+// Of f32, how many patterns a case of Fill::kEvery has at once.
+inline constexpr int64_t kPatternsOfPart = int64_t{1} << 20;
 
 struct Input {
   Shape shape;
@@ -85,6 +89,7 @@ struct Case {
   // What the case is beside its op, a part of a test's name: "2x3x4:dims=1:keepdim=1".
   std::string Label() const;
   bool zero_size() const;  // has an input, or makes a result, without elements
+  bool every() const { return !inputs.empty() && inputs[0].fill == Fill::kEvery; }
 };
 
 // What a family's file fills.

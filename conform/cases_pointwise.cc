@@ -70,6 +70,13 @@ void AddUnary(Suite* s, const Unary& u, const std::vector<SyDtype>& dtypes,
     s->Add({u.op, u.attrs, {{shape, Fill::kRange, u.low, u.high}}, reference, dtypes});
   s->Add({u.op, u.attrs, {{{67}, Fill::kSpecial}}, reference, dtypes});
   s->Add({u.op, u.attrs, {{kLarge, Fill::kRange, u.low, u.high}}, reference, dtypes, true});
+  for (const int size : {1, 2, 4}) {  // all that there is, of f32 in parts
+    std::vector<SyDtype> of_size;
+    for (const SyDtype d : dtypes)
+      if (Info(d).size == size && d != SY_BOOL && (size < 4 || d == SY_F32)) of_size.push_back(d);
+    const int64_t count = size == 4 ? kPatternsOfPart : int64_t{1} << (8 * size);
+    if (!of_size.empty()) s->Add({u.op, u.attrs, {{{count}, Fill::kEvery}}, reference, of_size});
+  }
 }
 
 void AddElementary(Suite* s) {

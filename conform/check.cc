@@ -1,45 +1,19 @@
 #include "conform/check.h"
 
 #include <algorithm>
-#include <cstring>
-#include <thread>
 
 #include "conform/call.h"
 #include "conform/draw.h"
 #include "conform/expect.h"
+#include "conform/failure.h"
 #include "switchyard/switchyard.h"
 
 namespace sy::conform {
 namespace {
 
-// Why a test failed; what went wrong elsewhere is an Error.
-struct Failure {
-  std::string reason;
-};
-[[noreturn]] void Fail(std::string reason) { throw Failure{std::move(reason)}; }
-
 uint64_t Digest(uint64_t digest, const Bytes& bytes) {  // FNV-1a
   for (const unsigned char b : bytes) digest = (digest ^ b) * 0x100000001b3;
   return digest;
-}
-
-std::string Which(size_t k, size_t n, const char* what) {
-  return n > 1 ? std::string(what) + " " + std::to_string(k) + ": " : "";
-}
-
-void ExpectSame(const std::vector<Bytes>& got, const std::vector<Bytes>& want, const char* when) {
-  for (size_t k = 0; k < want.size(); ++k) {
-    if (got[k] == want[k]) continue;
-    const auto at = std::mismatch(got[k].begin(), got[k].end(), want[k].begin()).first;
-    Fail(Which(k, want.size(), "output") + "other bits " + when + ", from byte " +
-         std::to_string(at - got[k].begin()) + " of " + std::to_string(got[k].size()));
-  }
-}
-
-std::vector<Bytes> DownloadAll(const std::vector<Tensor>& tensors) {
-  std::vector<Bytes> all;
-  for (const Tensor& t : tensors) all.push_back(Download(t));
-  return all;
 }
 
 Status StatusOf(SyStatus code) {
@@ -107,7 +81,7 @@ Subject::Values Subject::Lay(const Test& test, Layout layout) const {
   return Lay(test, layout, seed_);
 }
 Subject::Values Subject::Lay(const Test& test, Layout layout, uint64_t seed) const {
-  Values values{Draw(*test.of, test.dtype, test.fill, seed), {}};
+  Values values{Draw(*test.of, test.dtype, test.fill, seed, test.part), {}};
   for (size_t i = 0; i < values.arrays.size(); ++i)
     values.tensors.push_back(Place(&values.arrays[i], LayoutOf(layout, i), name_));
   return values;
@@ -116,6 +90,10 @@ Subject::Values Subject::Lay(const Test& test, Layout layout, uint64_t seed) con
 std::vector<Tensor> Subject::Call(const Test& test, const std::vector<Tensor>& inputs,
                                   const std::vector<Tensor>& targets) const {
   return conform::Call(*test.of, test.dtype, inputs, device_, targets);
+}
+
+std::vector<Tensor> Subject::Backward(const Test& test, const std::vector<Tensor>& inputs) const {
+  return conform::Backward(*test.of, test.dtype, inputs, device_, Seed(test));
 }
 
 Subject::Outputs Subject::Dense(const Test& test) const {
@@ -191,7 +169,7 @@ void Subject::Gradient(const Test& test, Result* result) {
   std::vector<Tensor> got;
   bool none = false;
   try {
-    got = Backward(*test.of, test.dtype, values.tensors, device_, Seed(test));
+    got = Backward(test, values.tensors);
   } catch (const Error& e) {
     // Some modes of an op have no gradient, and say so on every device.
     if (e.code() != SY_UNIMPLEMENTED || !HasNoGradient(test, values.arrays)) throw;
@@ -219,17 +197,6 @@ bool Subject::CallInto(const Test& test, const Values& values, const std::vector
     throw;
   }
 }
-
-namespace {
-
-bool SharesMemory(const std::vector<Tensor>& results, const std::vector<Tensor>& inputs) {
-  for (const Tensor& r : results)
-    for (const Tensor& i : inputs)
-      if (sy_tensor_same_storage(r.handle(), i.handle())) return true;
-  return false;
-}
-
-}  // namespace
 
 void Subject::Target(const Test& test, Result* result) {
   const Values values = Lay(test, Layout::kContiguous);
@@ -278,208 +245,6 @@ void Subject::Same(const Test& test, Result* result) {
   JudgeAll(Call(test, values.tensors), Expect(test, values.arrays), "output", name_, result);
 }
 
-void Subject::Threads(const Test& test) const {
-  constexpr int kThreads = 4, kCalls = 4;
-  struct Work {  // other values for each
-    Values values;
-    std::vector<Bytes> want;
-    std::string wrong;
-  };
-  std::vector<Work> work(kThreads);
-  for (int i = 0; i < kThreads; ++i) {
-    work[static_cast<size_t>(i)].values =
-        Lay(test, Layout::kContiguous, seed_ + static_cast<uint64_t>(i));
-    work[static_cast<size_t>(i)].want =
-        DownloadAll(Call(test, work[static_cast<size_t>(i)].values.tensors));
-  }
-  std::vector<std::thread> threads;
-  for (Work& w : work)
-    threads.emplace_back([&] {
-      try {
-        for (int i = 0; i < kCalls; ++i)
-          ExpectSame(DownloadAll(Call(test, w.values.tensors)), w.want, "from several threads");
-      } catch (const Failure& f) {
-        w.wrong = f.reason;
-      } catch (const Error& e) {
-        w.wrong = e.what();
-      }
-    });
-  for (std::thread& t : threads) t.join();
-  for (const Work& w : work)
-    if (!w.wrong.empty()) Fail(w.wrong);
-}
-
-namespace {
-
-// A stream that is the thread's current one for a scope.
-class Stream {
- public:
-  explicit Stream(const SyDevice* device) : device_(device) {
-    detail::Check(sy_stream_create(device, &stream_));
-  }
-  ~Stream() {
-    sy_stream_set_current(device_, nullptr);
-    sy_stream_release(stream_);
-  }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  void Enter() { detail::Check(sy_stream_set_current(device_, stream_)); }
-
- private:
-  const SyDevice* device_;
-  SyStream* stream_ = nullptr;
-};
-
-}  // namespace
-
-void Subject::Streams(const Test& test) const {
-  const std::vector<Bytes> want = Dense(test);
-  const Values values = Lay(test, Layout::kContiguous);
-  Stream first(device_), second(device_);
-  for (int i = 0; i < 4; ++i) {
-    first.Enter();
-    const std::vector<Tensor> got = Call(test, values.tensors);
-    second.Enter();
-    std::vector<Tensor> copies;
-    for (const Tensor& t : got) copies.push_back(cat({reshape(t, {-1}), reshape(t, {-1})}));
-    for (size_t k = 0; k < copies.size(); ++k) {
-      Bytes twice = want[k];
-      twice.insert(twice.end(), want[k].begin(), want[k].end());
-      ExpectSame({Download(copies[k])}, {twice}, "when another stream reads the result");
-    }
-  }
-}
-
-void Subject::Memory(const Test& test) const {
-  const Values values = Lay(test, Layout::kContiguous);
-  auto live = [&] {
-    detail::Check(sy_synchronize(device_));
-    SyMemoryReport report{};
-    report.size = sizeof report;
-    detail::Check(sy_device_memory(device_, &report));
-    return report;
-  };
-  auto run = [&](int times) {
-    for (int i = 0; i < times; ++i) {
-      const std::vector<Tensor> got = Call(test, values.tensors);
-      DownloadAll(got);
-      std::vector<Tensor> targets;
-      for (const Tensor& t : got)
-        targets.push_back(Upload(Array(t.dtype().code, t.shape()), name_));
-      CallInto(test, values, targets, SharesMemory(got, values.tensors));
-    }
-  };
-  run(3);
-  const SyMemoryReport before = live();
-  run(50);
-  const SyMemoryReport after = live();
-  if (after.live_bytes != before.live_bytes)
-    Fail(std::to_string(after.live_bytes - before.live_bytes) +
-         " bytes more are held after fifty calls");
-  if (after.allocations > before.allocations + 8)
-    Fail(std::to_string(after.allocations - before.allocations) +
-         " allocations of the device in fifty calls: the pool does not find what was freed");
-}
-
-namespace {
-
-// A call that must be refused.
-void ExpectRefused(const char* what, const SyOpInfo& info, const PackedAttrs& attrs,
-                   std::vector<SyTensor*> in, SyTensor* target, const SyDevice* device) {
-  std::vector<SyTensor*> out(static_cast<size_t>(std::max(info.out_count, 1)), nullptr);
-  out[0] = target;
-  SyRun run =
-      detail::MakeRun(detail::FindOp(info.name), in.data(), static_cast<int32_t>(in.size()),
-                      attrs.data(), attrs.size(), out.data(), static_cast<int32_t>(out.size()));
-  run.device = device;
-  const SyStatus status = sy_run(&run);
-  for (size_t i = target ? 1 : 0; i < out.size(); ++i) {
-    const bool made = out[i] != nullptr;
-    sy_tensor_release(out[i]);
-    if (status != SY_OK && made) Fail(std::string(what) + ": refused, and a result given");
-  }
-  if (status == SY_OK) Fail(std::string(what) + " was accepted");
-  if (status == SY_INTERNAL || status == SY_UNKNOWN)
-    Fail(std::string(what) + ": " + sy_last_message());
-}
-
-}  // namespace
-
-void Subject::Refusal(const Test& test) {
-  const Case& c = *test.of;
-  const SyOpInfo info = InfoOf(c.op);
-  const Values values = Lay(test, Layout::kContiguous);
-  const std::vector<SyTensor*> in = detail::Handles(values.tensors);
-  const PackedAttrs attrs(info, c.attrs);
-
-  if (info.in_min > 0) {
-    ExpectRefused("an input too few", info, attrs, {in.begin(), in.begin() + (info.in_min - 1)},
-                  nullptr, device_);
-    std::vector<SyTensor*> missing = in;
-    missing[0] = nullptr;
-    ExpectRefused("no first input", info, attrs, missing, nullptr, device_);
-  }
-  if (info.in_max >= 0) {
-    std::vector<SyTensor*> more = in;
-    more.resize(static_cast<size_t>(info.in_max) + 1, in[0]);
-    ExpectRefused("an input too many", info, attrs, more, nullptr, device_);
-  }
-  for (const Attr& a : c.attrs) {
-    const std::string& name = a.name;
-    if (name != "dim" && name != "dims") continue;
-    Attrs wrong = c.attrs;
-    for (Attr& w : wrong)
-      if (w.name == name)
-        w.value = a.value.kind == AttrValue::kList ? AttrValue(Shape{99}) : AttrValue(int64_t{99});
-    ExpectRefused("axis 99", info, PackedAttrs(info, wrong), in, nullptr, device_);
-  }
-  const std::vector<Tensor> right = Call(test, values.tensors);
-  Shape larger = right[0].shape();
-  larger.push_back(3);
-  const SyDtype dtype = right[0].dtype().code;
-  ExpectRefused("a target of another shape", info, attrs, in,
-                Upload(Array(dtype, larger), name_).handle(), device_);
-  // Of a lower category: floats into integers, integers into bools.
-  if (dtype != SY_BOOL)
-    ExpectRefused(
-        "a target of a lower dtype", info, attrs, in,
-        Upload(Array(IsFloat(dtype) ? SyDtype{SY_I32} : SyDtype{SY_BOOL}, right[0].shape()), name_)
-            .handle(),
-        device_);
-  BadIndex(test, values);
-  ExpectSame(DownloadAll(Call(test, values.tensors)), DownloadAll(right),
-             "after calls that were refused");
-}
-
-void Subject::BadIndex(const Test& test, Values values) const {
-  constexpr const char* kOps[] = {"embedding",    "gather",  "index_add",
-                                  "index_select", "scatter", "scatter_add"};
-  if (std::none_of(std::begin(kOps), std::end(kOps),
-                   [&](const char* op) { return test.of->op == op; }))
-    return;
-  for (const bool below : {false, true}) {
-    for (size_t i = 0; i < values.arrays.size(); ++i) {
-      if (test.of->inputs[i].fill != Fill::kIndex) continue;
-      Array index = values.arrays[i];
-      const auto size = static_cast<Real>(test.of->inputs[i].high + 1);
-      index.at.back() = below ? -size - 1 : size;
-      values.tensors[i] = Upload(index, name_);
-    }
-    SyStatus status = SY_OK;
-    try {
-      DownloadAll(Call(test, values.tensors));
-      status = sy_synchronize(device_);
-    } catch (const Error& e) {
-      status = e.code();
-      sy_synchronize(device_);
-    }
-    if (status != SY_OUT_OF_RANGE)
-      Fail(std::string("an index ") + (below ? "below" : "beyond") +
-           " the axis: " + sy_status_name(status) + ", want " + sy_status_name(SY_OUT_OF_RANGE) +
-           " at the next wait");
-  }
-}
-
 Result Subject::Run(const Test& test) {
   Result result;
   result.digest = 0xcbf29ce484222325;
@@ -512,6 +277,12 @@ Result Subject::Run(const Test& test) {
         break;
       case Check::kMemory:
         Memory(test);
+        break;
+      case Check::kTransfer:
+        Transfer(test);
+        break;
+      case Check::kExhaust:
+        Exhaust(test);
         break;
       case Check::kRefusal:
         Refusal(test);

@@ -49,6 +49,9 @@ class Subject {
           uint64_t seed);
 
   Result Run(const Test& test);
+  // What the test reads, and of what it judges what came, what was wanted, and by how much they
+  // differ; for small ones the same call as a C++ program. For people.
+  std::string Explain(const Test& test);
   const SyDevice* device() const { return device_; }
   // Everything the test reads or writes has a dtype in which the device computes.
   bool Computes(const Test& test) const;
@@ -64,6 +67,7 @@ class Subject {
   Values Lay(const Test& test, Layout layout, uint64_t seed) const;
   std::vector<Tensor> Call(const Test& test, const std::vector<Tensor>& inputs,
                            const std::vector<Tensor>& targets = {}) const;
+  std::vector<Tensor> Backward(const Test& test, const std::vector<Tensor>& inputs) const;
   Outputs Dense(const Test& test) const;
 
   // Of the results, or for Check::kGradient of the gradients.
@@ -81,6 +85,8 @@ class Subject {
   void Threads(const Test& test) const;
   void Streams(const Test& test) const;
   void Memory(const Test& test) const;
+  void Transfer(const Test& test) const;
+  void Exhaust(const Test& test) const;
   void Refusal(const Test& test);
   void BadIndex(const Test& test, Values values) const;
 

@@ -15,7 +15,7 @@ TEST(Definitions, AreWhatTheOracleComputes) {
   sy_device_set_current(oracle.handle());
   int64_t elements = 0, unknown = 0;
   for (const Case& c : AllCases()) {
-    if (c.large) continue;
+    if (c.large || c.every()) continue;
     for (const SyDtype dtype : c.dtypes) {
       const Inputs inputs = Draw(c, dtype, Fill::kRange, 0);
       const std::vector<Array> defined = c.reference(inputs, dtype);

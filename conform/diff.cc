@@ -1,5 +1,7 @@
 #include "conform/diff.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -54,8 +56,9 @@ void Compare(const std::string& device, const json& a, const json& b,
     const std::string old = was.value("status", "");
     const std::string reason = now->contains("reason") ? ": " + now->value("reason", "") : "";
     if (Rank(status) != Rank(old)) {
-      add(Rank(status) > Rank(old) ? Difference::kWorse : Difference::kBetter, id,
-          status + ", was " + old + (Rank(status) > Rank(old) ? reason : ""));
+      const bool worse = Rank(status) > Rank(old);
+      add(worse ? Difference::kWorse : Difference::kBetter, id,
+          absl::StrCat(status, ", was ", old, worse ? reason : ""));
       continue;
     }
     if (path != was.value("path", "")) {

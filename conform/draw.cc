@@ -77,6 +77,11 @@ class Drawer {
       array_.at[i] = One(fill, low, high, first, static_cast<int64_t>(i), specials);
     return std::move(array_);
   }
+  Array Every(uint32_t part) {
+    uint64_t pattern = array_.at.size() * part;
+    for (Real& x : array_.at) x = Pattern(pattern++);
+    return std::move(array_);
+  }
 
  private:
   Real Whole(__int128 v) const {
@@ -129,9 +134,10 @@ class Drawer {
         return Whole(random_.Between(d_.is_signed ? -3 : 0, 12));
       case Fill::kAnySpecial:
         return specials[static_cast<size_t>(random_.Below(static_cast<int64_t>(specials.size())))];
+      case Fill::kEvery:
+        return Pattern(static_cast<uint64_t>(i));
       case Fill::kBits:
-        return d_.is_float ? DecodeFloat(d_.type, random_.Bits() & Mask())
-                           : Wrap(type_, static_cast<__int128>(random_.Bits()));
+        return Pattern(random_.Bits());
       case Fill::kLogUniform: {
         const int64_t e = random_.Between(d_.min_exponent - 2, -d_.min_exponent);
         return RoundTo(type_, std::ldexp(Full(), static_cast<int>(e)));
@@ -148,7 +154,11 @@ class Drawer {
     }
     return kNaN;
   }
-  uint64_t Mask() const { return d_.size == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * d_.size)) - 1; }
+  Real Pattern(uint64_t bits) const {
+    const uint64_t mask = d_.size == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * d_.size)) - 1;
+    return d_.is_float ? DecodeFloat(d_.type, bits & mask)
+                       : Wrap(type_, static_cast<__int128>(bits));
+  }
 
   const SyDtype type_;
   const DtypeInfo& d_;
@@ -167,7 +177,7 @@ static bool IsFree(const Input& in) {
   return !in.dtype && (in.fill == Fill::kRange || in.fill == Fill::kTied);
 }
 
-Inputs Draw(const Case& c, SyDtype dtype, Fill fill, uint64_t seed) {
+Inputs Draw(const Case& c, SyDtype dtype, Fill fill, uint64_t seed, uint32_t part) {
   Inputs arrays;
   bool first = true;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
@@ -175,9 +185,11 @@ Inputs Draw(const Case& c, SyDtype dtype, Fill fill, uint64_t seed) {
     const std::string name = c.op + c.Label() + Info(dtype).name + Name(fill) + std::to_string(i) +
                              (seed ? std::to_string(seed) : "");
     const bool free = IsFree(in);
+    Drawer drawer(in.dtype ? in.dtype : dtype, in.shape, name);
     arrays.push_back(
-        Drawer(in.dtype ? in.dtype : dtype, in.shape, name)
-            .Fill(free && fill != Fill::kRange ? fill : in.fill, in.low, in.high, first));
+        in.fill == Fill::kEvery
+            ? drawer.Every(part)
+            : drawer.Fill(free && fill != Fill::kRange ? fill : in.fill, in.low, in.high, first));
     first = first && !free;
   }
   return arrays;

@@ -9,7 +9,8 @@
 namespace sy::conform {
 
 // `fill` takes the place of Fill::kRange in inputs that have it; kRange: the case's own ranges.
-Inputs Draw(const Case& c, SyDtype dtype, Fill fill, uint64_t seed);
+// `part`: of the patterns of Fill::kEvery, of which one input may hold a part.
+Inputs Draw(const Case& c, SyDtype dtype, Fill fill, uint64_t seed, uint32_t part = 0);
 
 // Fills that give other values than the case's own for inputs of this dtype, in the order in which
 // their failures explain most.

@@ -15,7 +15,8 @@ bool Chosen(const std::vector<std::string>& patterns, const std::string& text) {
 
 std::vector<Test> TestsOf(const Plan& plan) {
   // A test that is named is found at whatever level.
-  std::vector<Test> tests = TestsOf(plan.cases.empty() ? plan.level : Level::kFull);
+  std::vector<Test> tests =
+      TestsOf(plan.cases.empty() ? plan.level : std::max(plan.level, Level::kFull));
   std::erase_if(tests, [&](const Test& t) {
     return (plan.large && !t.of->large) || HashOf(t.of->op) % plan.parts != plan.part ||
            !Chosen(plan.ops, t.of->op) || !Chosen(plan.dtypes, Info(t.dtype).name) ||

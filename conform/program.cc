@@ -1,5 +1,7 @@
 #include "conform/program.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -153,8 +155,7 @@ std::string TextOf(const Program& p, size_t n) {
   return text + ")";
 }
 
-std::string CppOf(const Program& p, const std::string& device) {
-  const Inputs leaves = DrawLeaves(p);
+std::string CppOf(const Program& p, const Inputs& leaves, const std::string& device) {
   std::string text =
       "#include <cstdio>\n\n#include \"switchyard/switchyard.h\"\n\nint main() {\n"
       "  const sy::DeviceGuard guard(\"" +
@@ -192,14 +193,14 @@ std::string CppOf(const Program& p, const std::string& device) {
       const auto& spec = *SY_AT(SyAttrSpec, info.attrs, info.attr_size, i);
       const std::string text_of = CppOf(ValueOf(node, spec), spec.name == std::string("dtype"));
       if (node.op == "slice")
-        attrs += (attrs.empty() ? "." : ", .") + std::string(spec.name) + " = " + text_of;
+        absl::StrAppend(&attrs, attrs.empty() ? "." : ", .", spec.name, " = ", text_of);
       else
-        attrs += ", " + text_of;
+        absl::StrAppend(&attrs, ", ", text_of);
     }
-    if (node.op == "slice") attrs = ", {" + attrs + "}";
-    call += attrs + ")";
+    if (node.op == "slice") attrs = absl::StrCat(", {", attrs, "}");
+    absl::StrAppend(&call, attrs, ")");
     if (info.out_count != 1) call += "[0]";
-    text += "  const sy::Tensor " + NameOf({false, n}) + " = " + call + ";\n";
+    absl::StrAppend(&text, "  const sy::Tensor ", NameOf({false, n}), " = ", call, ";\n");
   }
   return text + "  for (const double x : " + NameOf({false, p.nodes.size() - 1}) +
          ".to_vector<double>()) std::printf(\"%a\\n\", x);\n}\n";

@@ -42,8 +42,8 @@ struct Values {
 nlohmann::json JsonOf(const Program& p);
 // Throws std::exception: what is wrong with the file.
 Program ProgramOf(const nlohmann::json& json);
-// As a C++ program over the front end that prints the last value of `device`.
-std::string CppOf(const Program& p, const std::string& device);
+// As a C++ program over the front end that prints the last value on `device`; `leaves`: the values.
+std::string CppOf(const Program& p, const Inputs& leaves, const std::string& device);
 // "v4 = sum(v3; dims=1)"; leaves are x0, x1, ..., nodes v0, v1, ...
 std::string TextOf(const Program& p, size_t node);
 

@@ -1,5 +1,6 @@
 #include "conform/report.h"
 
+#include <absl/strings/str_cat.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -166,26 +167,25 @@ std::string JUnitReport(const std::vector<DeviceRun>& runs) {
         ms += row->ms;
         char time[32];
         std::snprintf(time, sizeof time, "%.3f", row->ms / 1000);
-        cases += "    <testcase classname=\"" + Escaped(run.name + "." + op) + "\" name=\"" +
-                 Escaped(row->id) + "\" time=\"" + time + "\"";
+        absl::StrAppend(&cases, "    <testcase classname=\"", Escaped(run.name + "." + op),
+                        "\" name=\"", Escaped(row->id), "\" time=\"", time, "\"");
         if (bad || skip)
-          cases += std::string("><") + (bad ? "failure" : "skipped") + " message=\"" +
-                   Escaped(std::string(Name(status)) + ": " + row->result.reason) +
-                   "\"/></testcase>\n";
+          absl::StrAppend(&cases, "><", bad ? "failure" : "skipped", " message=\"",
+                          Escaped(absl::StrCat(Name(status), ": ", row->result.reason)),
+                          "\"/></testcase>\n");
         else
-          cases += "/>\n";
+          absl::StrAppend(&cases, "/>\n");
       }
       char time[32];
       std::snprintf(time, sizeof time, "%.3f", ms / 1000);
-      xml += "  <testsuite name=\"" + Escaped(run.name + "." + op) + "\" tests=\"" +
-             std::to_string(rows.size()) + "\" failures=\"" + std::to_string(failures) +
-             "\" skipped=\"" + std::to_string(skipped) + "\" time=\"" + time + "\">\n" + cases +
-             "  </testsuite>\n";
+      absl::StrAppend(&xml, "  <testsuite name=\"", Escaped(run.name + "." + op), "\" tests=\"",
+                      rows.size(), "\" failures=\"", failures, "\" skipped=\"", skipped,
+                      "\" time=\"", time, "\">\n", cases, "  </testsuite>\n");
     }
     if (!run.trouble.empty())
-      xml += "  <testsuite name=\"" + Escaped(run.name) +
-             "\" tests=\"1\" errors=\"1\">\n    <testcase name=\"open\"><error message=\"" +
-             Escaped(run.trouble) + "\"/></testcase>\n  </testsuite>\n";
+      absl::StrAppend(&xml, "  <testsuite name=\"", Escaped(run.name),
+                      "\" tests=\"1\" errors=\"1\">\n    <testcase name=\"open\"><error message=\"",
+                      Escaped(run.trouble), "\"/></testcase>\n  </testsuite>\n");
   }
   return xml + "</testsuites>\n";
 }

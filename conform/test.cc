@@ -15,7 +15,7 @@ SyDtype MainDtype(const Case& c) {
                                                                        : c.dtypes.front();
 }
 
-bool IsSmall(const Case& c) { return !c.large && !c.inputs.empty(); }
+bool IsSmall(const Case& c) { return !c.large && !c.inputs.empty() && !c.every(); }
 
 // Adds the tests of one case and dtype.
 class Deriver {
@@ -29,6 +29,14 @@ class Deriver {
         hash_(HashOf(c.op + c.Label() + Info(dtype).name)) {}
 
   void Forward() {
+    if (c_.every()) {
+      const auto parts =
+          static_cast<uint32_t>(dtype_ == SY_F32 ? (int64_t{1} << 32) / kPatternsOfPart : 1);
+      for (uint32_t part = 0; part < parts; ++part)
+        Add(parts > 1 ? Level::kExhaustive : Level::kCore,
+            {&c_, dtype_, Layout::kContiguous, Fill::kEvery, Check::kForward, part});
+      return;
+    }
     const std::vector<Layout> layouts = LayoutsOf(c_);
     const std::vector<Fill> fills = c_.large ? std::vector<Fill>{} : FillsOf(c_, dtype_);
     // Large cases are about splitting work, which no dtype does its own way: one stands for all.
@@ -77,6 +85,13 @@ class Deriver {
           {&c_, dtype_, Layout::kContiguous, Fill::kRange, Check::kSame});
   }
 
+  // The device's memory, whatever is computed.
+  void Memory() {
+    for (const Check check : {Check::kTransfer, Check::kExhaust})
+      Add(main_ ? Level::kQuick : Level::kCore,
+          {&c_, dtype_, Layout::kContiguous, Fill::kRange, check});
+  }
+
   // Once for an op.
   void Behaviour() {
     for (const Check check : {Check::kRefusal, Check::kThreads, Check::kStreams, Check::kMemory})
@@ -121,6 +136,10 @@ const char* Name(Check check) {
       return "streams";
     case Check::kMemory:
       return "memory";
+    case Check::kTransfer:
+      return "transfer";
+    case Check::kExhaust:
+      return "exhaust";
     case Check::kRefusal:
       return "refusal";
   }
@@ -128,12 +147,16 @@ const char* Name(Check check) {
 }
 
 const char* Name(Level level) {
-  return level == Level::kQuick ? "quick" : level == Level::kCore ? "core" : "full";
+  return level == Level::kQuick  ? "quick"
+         : level == Level::kCore ? "core"
+         : level == Level::kFull ? "full"
+                                 : "exhaustive";
 }
 
 std::string Test::Id() const {
   return of->op + "/" + Info(dtype).name + "/" + of->Label() + "/" + conform::Name(layout) + "/" +
-         conform::Name(fill) + "/" + conform::Name(check);
+         conform::Name(fill) + (part ? "." + std::to_string(part) : "") + "/" +
+         conform::Name(check);
 }
 
 std::vector<Test> TestsOf(Level level) {
@@ -149,6 +172,8 @@ std::vector<Test> TestsOf(Level level) {
       derive.Forward();
       derive.Gradient();
       derive.Elsewhere();
+      if (c->op == "to_device" && c->inputs[0].shape.size() == 2 && !c->zero_size())
+        derive.Memory();
       if (behaved != c->op && IsSmall(*c) && !c->zero_size() && dtype == MainDtype(*c)) {
         derive.Behaviour();
         behaved = c->op;

@@ -21,11 +21,13 @@ enum class Check {
   kThreads,   // called from four threads at once
   kStreams,   // the next op runs on another stream, and nobody waits in between
   kMemory,    // fifty calls leave nothing behind
+  kTransfer,  // bytes to and from the device, by views of every kind: to_device alone
+  kExhaust,   // more memory than there is is refused, and the next call is right: to_device alone
   kRefusal,   // wrong inputs and attributes are refused, and the next call is right
 };
 const char* Name(Check check);
 
-enum class Level { kQuick, kCore, kFull };
+enum class Level { kQuick, kCore, kFull, kExhaustive };
 const char* Name(Level level);
 
 struct Test {
@@ -34,6 +36,7 @@ struct Test {
   Layout layout = Layout::kContiguous;
   Fill fill = Fill::kRange;
   Check check = Check::kForward;
+  uint32_t part = 0;  // of the inputs of Fill::kEvery
 
   // "sum/f32/2x3x4:dims=1/sliced/ramp/forward"
   std::string Id() const;

@@ -1,5 +1,7 @@
 #include "conform/waivers.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <cctype>
 #include <fstream>
@@ -28,8 +30,10 @@ std::vector<Waiver> ReadWaivers(const std::string& file) {
   if (!list.is_array()) throw Error(SY_INVALID_ARGUMENT, file + ": want a JSON array of waivers");
   std::vector<Waiver> waivers;
   for (const nlohmann::json& j : list) {
-    const std::string where = file + ", waiver " + std::to_string(waivers.size()) + ": ";
-    if (!j.is_object()) throw Error(SY_INVALID_ARGUMENT, where + "want an object");
+    auto refuse = [&](const std::string& what) {
+      throw Error(SY_INVALID_ARGUMENT, absl::StrCat(file, ", waiver ", waivers.size(), ": ", what));
+    };
+    if (!j.is_object()) refuse("want an object");
     Waiver w;
     for (const auto& [key, value] : j.items()) {
       std::string* field = key == "case"      ? &w.test
@@ -39,16 +43,13 @@ std::vector<Waiver> ReadWaivers(const std::string& file) {
                            : key == "expires" ? &w.expires
                                               : nullptr;
       if (!field)
-        throw Error(SY_INVALID_ARGUMENT,
-                    where + "no field \"" + key + "\"; want case, device, reason, link, expires");
-      if (!value.is_string()) throw Error(SY_INVALID_ARGUMENT, where + key + " is to be a text");
+        refuse(absl::StrCat("no field \"", key, "\"; want case, device, reason, link, expires"));
+      if (!value.is_string()) refuse(absl::StrCat(key, " is to be a text"));
       *field = value.get<std::string>();
     }
-    if (w.test.empty() || w.reason.empty())
-      throw Error(SY_INVALID_ARGUMENT, where + "wants a case and a reason");
+    if (w.test.empty() || w.reason.empty()) refuse("wants a case and a reason");
     if (!IsDate(w.expires))
-      throw Error(SY_INVALID_ARGUMENT,
-                  where + "expires \"" + w.expires + "\"; want a day such as 2027-01-31");
+      refuse(absl::StrCat("expires \"", w.expires, "\"; want a day such as 2027-01-31"));
     waivers.push_back(std::move(w));
   }
   return waivers;

@@ -910,7 +910,8 @@ SY_KIT_FN int64_t sy_kit_nest(const SyKitProgram* p, const int64_t* strides,
 // Values of a leaf that depend on the position.
 SY_KIT_FN void sy_kit_leaf(const SyKitProgram* p, const SyInstruction* x, int64_t first, int64_t n,
                            SyKitValue* r) {
-  const SyView* view = x->opcode == SY_OP_INPUT ? &p->call->in[x->imm] : NULL;
+  const int is_input = x->opcode == SY_OP_INPUT;
+  const SyView* view = is_input ? &p->call->in[x->imm] : NULL;  // NOLINT(modernize-use-nullptr): C
   const int64_t bytes = view ? sy_kit_type_bytes(x->type) : 0;
   int64_t strides[SY_MAX_RANK], origin = 0, run, k;
   SyKitWalk w;

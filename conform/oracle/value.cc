@@ -355,7 +355,11 @@ Value Arithmetic::Binary(int opcode, int type, const Value& a, const Value& b) c
     if (!rounds) return Settle(type, centre, 0);
     if (opcode == SY_OP_MUL) return Value::Zero();  // 0 times what is not exact
   }
-  const Real reach = std::fabs(centre) + inherited;
+  Real reach = std::fabs(centre) + inherited;
+  // A step in a sum of more than two, of which a device may add others first: what is rounded is
+  // then as large as the terms, though they cancel here, and may have grown before.
+  if (opcode == SY_OP_ADD && steps_ == Steps::kUnrounded)
+    reach = std::max(reach, 2 * (std::fabs(a.v) + std::fabs(b.v)));
   return Settle(type, centre,
                 AboveZero(inherited + limit * static_cast<double>(UlpOf(type, reach)) +
                           kOwn * static_cast<double>(reach)));

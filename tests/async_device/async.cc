@@ -5,7 +5,7 @@
 //
 // Whatever the host promises in sy_plugin.h is checked at every call; a broken promise fails with a
 // text that begins "async: broken promise". Option async.fail_at = n makes the n-th kernel fail
-// when it runs.
+// when it runs. Option async.mutant makes the device itself break a promise, for mutants_test.
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
@@ -32,6 +32,8 @@ struct State {
   Blocks blocks;
   std::atomic<int64_t> kernels{0};
   int64_t fail_at = 0;
+  std::string mutant;
+  bool Is(const char* name) const { return mutant == name; }
   std::mutex mutex;
   std::map<uint64_t, std::shared_ptr<Queue>> queues;
   uint64_t last_queue = 0;
@@ -171,6 +173,15 @@ SyStatus CopyIn(void* state, uint64_t device, uint64_t stream, uint64_t handle, 
   auto use = std::make_shared<Use>();
   use->Add(to, stream);
   const char* p = static_cast<const char*>(host);
+  if (Of(state)->Is("copy_in_reads_late")) {
+    on.queue()->Push(
+        [to = to->bytes + offset, p, bytes] {
+          std::copy(p, p + bytes, to);
+          return Error{};
+        },
+        [use] { use->Done(); });
+    return SY_OK;
+  }
   std::vector<char> staged(p, p + bytes);  // the host's memory may be reused at once
   on.queue()->Push(
       [to = to->bytes + offset, staged = std::move(staged)] {
@@ -189,6 +200,10 @@ SyStatus CopyOut(void* state, uint64_t device, uint64_t stream, uint64_t handle,
   if (SyStatus e = Span(Of(state), "copy_out", handle, offset, bytes, &from)) return e;
   auto use = std::make_shared<Use>();
   use->Add(from, stream);
+  if (Of(state)->Is("copy_out_waits_for_nothing")) {
+    std::memcpy(host, from->bytes + offset, static_cast<size_t>(bytes));
+    return SY_OK;
+  }
   on.queue()->Push(
       [from = from->bytes + offset, host, bytes] {
         std::memcpy(host, from, static_cast<size_t>(bytes));
@@ -350,6 +365,7 @@ SyStatus Queued(const SyCall* c){
                      return e;
                    },
                    [own] { own->use.Done(); });
+               if (s->Is("kernels_change_places")) on.queue()->SwapLast();
                return SY_OK;
              })}
 
@@ -361,6 +377,7 @@ SyStatus StreamCreate(void* state, uint64_t device, uint32_t, uint64_t* out_stre
   std::shared_ptr<Queue> queue;
   try {
     queue = std::make_shared<Queue>();
+    if (!s->mutant.empty()) queue->Slow(std::chrono::microseconds(500));
   } catch (const std::system_error&) {
     return s->host->fail(SY_RESOURCE_EXHAUSTED, "async: no memory for the thread of a stream");
   }
@@ -384,6 +401,7 @@ SyStatus StreamRecord(void* state, uint64_t device, uint64_t stream, uint64_t* o
   const OnStream on(state, device, stream);
   if (on.status() != SY_OK) return on.status();
   *out_tick = on.queue()->Record();
+  if (Of(state)->Is("event_fires_early")) on.queue()->MoveMarkUp();
   return SY_OK;
 }
 
@@ -401,6 +419,7 @@ SyStatus StreamWait(void* state, uint64_t device, uint64_t stream, uint64_t othe
     return Broken(s, Format("wait for tick %llu of stream %llu, which was not flushed",
                             OnStream::Number(tick), OnStream::Number(other)));
   if (queue.get() == on.queue()) return SY_OK;  // order does it
+  if (s->Is("wait_is_forgotten")) return SY_OK;
   on.queue()->Push(
       [queue, tick] {
         queue->Wait(tick, -1);
@@ -430,6 +449,7 @@ SyStatus StreamSync(void* state, uint64_t, uint64_t stream, uint64_t tick, int64
                             OnStream::Number(tick), OnStream::Number(queue->Recorded())));
   if (tick > queue->Flushed())
     return Broken(s, Format("sync with tick %llu, which was not flushed", OnStream::Number(tick)));
+  if (s->Is("sync_is_early")) return SY_OK;
   if (!queue->Wait(tick, timeout_ns))
     return s->host->fail(SY_DEADLINE_EXCEEDED, "async: tick %llu not reached in time",
                          OnStream::Number(tick));
@@ -516,6 +536,7 @@ SyStatus Start(const SyHost* host, void** out_state) {
     auto s = std::make_unique<State>();
     s->host = host;
     s->fail_at = host->option_int(host, "fail_at");
+    s->mutant = host->option_text(host, "mutant");
     *out_state = s.release();
     return SY_OK;
   })
@@ -552,6 +573,10 @@ constexpr SyOption kOptions[] = {
      .type = SY_OPTION_INT,
      .min = 0,
      .max = 1e9},
+    {.name = "mutant",
+     .doc = "the promise that the device breaks; empty: none",
+     .default_value = "",
+     .type = SY_OPTION_TEXT},
 };
 
 constexpr SyDeviceFns kDeviceFns = {

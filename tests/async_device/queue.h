@@ -54,6 +54,21 @@ class Queue {
     return ++recorded_;
   }
 
+  // Mistakes on purpose. A mark that is reached before the last command has run; two commands that
+  // change places; and time for each command, so that mistakes of order show.
+  void MoveMarkUp() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (commands_.size() > released_ + 1)
+      std::swap(commands_.back(), commands_[commands_.size() - 2]);
+  }
+  void SwapLast() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const size_t n = commands_.size();
+    if (n > released_ + 1 && !commands_[n - 1].tick && !commands_[n - 2].tick)
+      std::swap(commands_[n - 1], commands_[n - 2]);
+  }
+  void Slow(std::chrono::microseconds each) { each_ = each; }
+
   // Starts what was held back.
   void Flush() {
     {
@@ -133,6 +148,7 @@ class Queue {
       const bool skip = error_.code != SY_OK;
       lock.unlock();
       Error error;
+      if (command.run && each_.count()) std::this_thread::sleep_for(each_);
       if (command.run && !skip) error = command.run();
       if (command.done) command.done();
       const uint64_t tick = command.tick;
@@ -156,6 +172,7 @@ class Queue {
   Error error_;
   bool stopping_ = false;
   std::atomic<bool> busy_{false};
+  std::chrono::microseconds each_{0};
   std::thread worker_;
 };
 

@@ -94,8 +94,8 @@ constexpr Mutant kMutants[] = {
 };
 
 constexpr const char* kDevice[] = {
-    "copy_in_ignores_offset",
-    "copy_out_ignores_offset",
+    "alloc_counts_in_32_bits", "alloc_fails_without_a_reason",
+    "copy_in_ignores_offset",  "copy_out_ignores_offset",
     "copy_out_is_short",
 };
 

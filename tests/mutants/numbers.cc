@@ -173,6 +173,15 @@ constexpr Mutant kMutants[] = {
                i, sy_kit_widen(sy_kit_round(Elements(c.out[0]).Get(i), 7, 127), 7, 127));
        return status;
      }},
+    {"bf16_sqrt_of_one_number", "sqrt", "map",
+     [](const SyCall& c, Right right) {
+       if (!Of(c, "sqrt") || c.out[0].type != SY_T_BF16) return right(&c);
+       const std::vector<double> x = Numbers(c.in[0]);
+       const SyStatus status = right(&c);
+       for (size_t i = 0; i < x.size(); ++i)
+         if (x[i] == 0x1p53) Elements(c.out[0]).Set(static_cast<int64_t>(i), 0x1.02p26);
+       return status;
+     }},
     {"f64_exp_in_f32", "exp", "map",
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);

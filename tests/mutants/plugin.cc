@@ -65,9 +65,11 @@ char* At(uint64_t handle) { return reinterpret_cast<char*>(handle); }
 constexpr int64_t kSlack = 256;  // behind each block, so that what is written there does no harm
 
 SyStatus Alloc(void*, uint64_t, int64_t bytes, uint32_t, SyAllocation* out) {
-  void* block = std::aligned_alloc(64, static_cast<size_t>((bytes + kSlack + 63) / 64 * 64));
+  const int64_t had = Is("alloc_counts_in_32_bits") ? bytes & 0xffffffff : bytes;
+  void* block = std::aligned_alloc(64, static_cast<size_t>((had + kSlack + 63) / 64 * 64));
+  if (!block && Is("alloc_fails_without_a_reason")) return host->fail(SY_INTERNAL, "mutants: no");
   if (!block) return host->fail(SY_RESOURCE_EXHAUSTED, "mutants: no memory");
-  std::memset(block, 0xa5, static_cast<size_t>(bytes));
+  std::memset(block, 0xa5, static_cast<size_t>(had));
   // The host does not see it, so that it has to copy.
   out->kind = SY_MEMORY_DEVICE;
   out->memory.handle = reinterpret_cast<uint64_t>(block);

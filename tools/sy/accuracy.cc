@@ -9,7 +9,7 @@
 #include <map>
 
 #include "command.h"
-#include "conform/plan.h"
+#include "conform/worker.h"
 #include "switchyard/tensor.h"
 
 namespace sy::tool {
@@ -19,7 +19,8 @@ using conform::Accuracy;
 using conform::Sweep;
 
 struct Options {
-  std::vector<std::string> devices = {"cpu:0"}, ops = {"*"};
+  conform::Plan plan;  // which devices
+  std::vector<std::string> ops = {"*"};
   std::string dtype = "f32", inputs = "1048576", state, markdown;
   double limit = 0;
   int threads = 0;
@@ -82,7 +83,8 @@ int Measure(const Options& o) {
   State state(o.state);
   std::map<std::string, std::map<std::string, Accuracy>> found;  // by op and device
   bool over = false;
-  for (const std::string& name : o.devices) {
+  const std::vector<std::string> devices = conform::DevicesOf(o.plan);
+  for (const std::string& name : devices) {
     const SyDevice* device = nullptr;
     if (sy_device_find(name.c_str(), &device)) return Fail(sy_last_message());
     for (const std::string& op : ops) {
@@ -118,12 +120,12 @@ int Measure(const Options& o) {
   if (!o.markdown.empty()) {
     std::ofstream out(o.markdown);
     out << "| " << o.dtype << " |";
-    for (const std::string& name : o.devices) out << " " << name << " |";
+    for (const std::string& name : devices) out << " " << name << " |";
     out << "\n|---|";
-    for (size_t i = 0; i < o.devices.size(); ++i) out << "---|";
+    for (size_t i = 0; i < devices.size(); ++i) out << "---|";
     for (const auto& [op, row] : found) {
       out << "\n| " << op << " |";
-      for (const std::string& name : o.devices) out << " " << Cell(row.at(name)) << " |";
+      for (const std::string& name : devices) out << " " << Cell(row.at(name)) << " |";
     }
     out << "\n";
     if (!out) return Fail("cannot write " + o.markdown);
@@ -139,9 +141,10 @@ void AddAccuracy(CLI::App* conform, Context* context) {
       "accuracy",
       "The largest errors of a device's functions of one number, in units in the last place; exit "
       "code 1: one is over --limit, or NaN or infinite where it should not be");
-  verb->add_option("--device", o->devices, "Devices: A,B,...")
-      ->delimiter(',')
-      ->capture_default_str();
+  verb->add_option("plugin", o->plan.plugin, "A plugin's library to load; its devices are meant");
+  verb->add_option("--device", o->plan.devices,
+                   "Devices: A,B,... Without it the plugin's, or all there are")
+      ->delimiter(',');
   verb->add_option("--op", o->ops, "Functions whose names match: A,B,...")
       ->delimiter(',')
       ->capture_default_str();

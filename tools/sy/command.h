@@ -23,7 +23,7 @@ struct Context {
 
 void AddAccuracy(CLI::App* conform, Context* context);  // a verb of conform
 void AddConform(CLI::App* app, Context* context);
-void AddFuzz(CLI::App* conform, Context* context);  // a verb of conform
+void AddFuzz(CLI::App* conform, Context* context);         // a verb of conform
 void AddConformOnnx(CLI::App* conform, Context* context);  // a verb of conform
 void AddDevices(CLI::App* app, Context* context);
 void AddPlugins(CLI::App* app, Context* context);

@@ -24,7 +24,7 @@ struct Options {
   Plan plan;
   std::string level = "quick", shard = "0/1";
   std::string waivers, json, junit, html, digests;
-  std::vector<std::string> explain;
+  std::string explain;
   bool list = false, here = false, strict = false;
   std::string before, after;  // of diff
 };
@@ -86,13 +86,26 @@ std::string DigestLines(const std::vector<DeviceRun>& runs) {
   return text;
 }
 
+int Explain(Plan plan, const std::string& id) {
+  plan.cases = {id};
+  const std::vector<conform::Test> tests = conform::TestsOf(plan);
+  if (tests.size() != 1)
+    return Fail("--explain " + id + " names " + std::to_string(tests.size()) +
+                " tests; want one as --list prints it");
+  if (sy_option_set("fallback", "quiet")) return Fail(sy_last_message());
+  for (const std::string& name : conform::DevicesOf(plan))
+    std::printf("%s", conform::OpenSubject(name, plan.seed).Explain(tests[0]).c_str());
+  return 0;
+}
+
 int Conform(const Context& context, Options o) {
   Plan& plan = o.plan;
+  if (!o.explain.empty()) return Explain(plan, o.explain);
   if (!ParseShard(o.shard, &plan))
     return Fail("--shard " + o.shard + "; want I/N, I from 0 to N - 1");
-  plan.level = o.level == "quick"  ? conform::Level::kQuick
-               : o.level == "core" ? conform::Level::kCore
-                                   : conform::Level::kFull;
+  using conform::Level;
+  for (const Level level : {Level::kQuick, Level::kCore, Level::kFull, Level::kExhaustive})
+    if (o.level == conform::Name(level)) plan.level = level;
   for (const std::string& dtype : plan.dtypes)
     if (!conform::DtypeByName(dtype))
       return Fail("no dtype " + dtype + "; want f32, f64, f16, bf16, i8 ... u64 or bool");
@@ -196,8 +209,8 @@ void AddConform(CLI::App* app, Context* context) {
   verb->add_option("--device", o->plan.devices,
                    "Devices to test: A,B,... Without it the plugin's, or all there are")
       ->delimiter(',');
-  verb->add_option("--level", o->level, "How many tests: quick, core or full")
-      ->check(CLI::IsMember({"quick", "core", "full"}))
+  verb->add_option("--level", o->level, "How many tests: quick, core, full or exhaustive")
+      ->check(CLI::IsMember({"quick", "core", "full", "exhaustive"}))
       ->capture_default_str();
   verb->add_option("--op", o->plan.ops, "Ops whose names match: A,B,..., * and ? as in a shell")
       ->delimiter(',');
@@ -224,6 +237,8 @@ void AddConform(CLI::App* app, Context* context) {
   verb->add_option("--html", o->html, "Write a page for people here");
   verb->add_option("--digests", o->digests, "Write a digest of the bits of each result here");
   verb->add_flag("--list", o->list, "Print the tests' names instead of running them");
+  verb->add_option("--explain", o->explain,
+                   "Run one test here and print what it read, what came and what was wanted");
   verb->add_flag("--here", o->here, "In this process, for debuggers: a crash ends it");
   CLI::App* diff = verb->add_subcommand(
       "diff", "What differs between two reports; exit code 1: something has become worse");

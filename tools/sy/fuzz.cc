@@ -32,7 +32,7 @@ void Tell(const Options& o, const std::string& device, const Program& program, c
   const Program small = Shrink(program, fault, under_test, oracle);
   const Fault last = RunProgram(small, BoundsOf(small, oracle), under_test);
   PrintFault(small, last.reason.empty() ? fault : last);
-  std::printf("%s", CppOf(small, device).c_str());
+  std::printf("%s", CppOf(small, DrawLeaves(small), device).c_str());
   if (o.save.empty()) return;
   std::ofstream(o.save) << JsonOf(small).dump(1) << "\n";
   std::printf("again: sy conform fuzz --device %s --program %s\n", device.c_str(), o.save.c_str());
