@@ -142,10 +142,41 @@ json JsonReport(const Plan& plan, const std::vector<DeviceRun>& runs, double sec
         {"fallback", plan.fallback}}},
       {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
       {"seconds", seconds},
+      {"plugin", plan.plugin},
       {"verdict", Name(Conclude(runs))},
       {"counts", JsonOf(total)},
       {"paths", PathsOf(total)},
       {"devices", std::move(devices)}};
+}
+
+std::string BadgeReport(const Plan& plan, const std::vector<DeviceRun>& runs) {
+  int64_t passed = 0, judged = 0;
+  for (const DeviceRun& run : runs) {
+    const Counts counts = CountsOf(run);
+    const int64_t good = counts[Status::kPass] + counts[Status::kWarning];
+    passed += good;
+    judged += good + counts.bad();
+  }
+  const bool conformant = Conclude(runs) == Conclusion::kConformant;
+  const std::string left = absl::StrCat("Switchyard ", sy_version(), " ", Name(plan.level)),
+                    right =
+                        absl::StrCat(passed, " of ", judged, conformant ? "" : ", not conformant");
+  // Characters of 11 pixels' Verdana are about 6.6 wide.
+  const auto wide = [](const std::string& text) {
+    return static_cast<int>(static_cast<double>(text.size()) * 6.6) + 12;
+  };
+  const int first = wide(left), all = first + wide(right);
+  const auto label = [](const std::string& text, int middle) {
+    return absl::StrCat("<text x=\"", middle, "\" y=\"14\">", Escaped(text), "</text>");
+  };
+  return absl::StrCat(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", all, "\" height=\"20\" role=\"img\">",
+      "<title>suite ", SuiteHash(plan.level), "</title><rect width=\"", all,
+      "\" height=\"20\" rx=\"3\" fill=\"#555\"/><path d=\"M", first, " 0h", all - first - 3,
+      "a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H", first, "z\" fill=\"", conformant ? "#2e9e5b" : "#d64545",
+      "\"/><g fill=\"#fff\" text-anchor=\"middle\" font-family=\"Verdana,sans-serif\" "
+      "font-size=\"11\">",
+      label(left, first / 2), label(right, (first + all) / 2), "</g></svg>\n");
 }
 
 std::string JUnitReport(const std::vector<DeviceRun>& runs) {

@@ -31,6 +31,8 @@ std::string SuiteHash(Level level);
 
 // The schema is in docs/conformance.md; fields are only ever added.
 nlohmann::json JsonReport(const Plan& plan, const std::vector<DeviceRun>& runs, double seconds);
+// A small picture (SVG): the level, how many tests passed, and whether that is conformant.
+std::string BadgeReport(const Plan& plan, const std::vector<DeviceRun>& runs);
 std::string JUnitReport(const std::vector<DeviceRun>& runs);
 
 // How the command line that runs a row's test again goes on after "sy conform".

@@ -132,6 +132,7 @@ json DescribeDevice(const SyDevice* device) {
   detail::Check(sy_device_report(device, &d));
   json j = {{"name", d.name},
             {"description", d.description},
+            {"driver", d.driver},
             {"type", d.type},
             {"numeric", d.numeric},
             {"dtypes_storage", d.dtypes_storage},

@@ -255,9 +255,10 @@ typedef struct SyDeviceReport {
   int32_t is_default;         // 1: where ops without inputs run unless told otherwise
   uint32_t numeric;           // SY_NUMERIC_*: what its arithmetic keeps (sy_plugin.h)
   uint32_t memory_kinds;      // SY_MEMORY_* (sy_plugin.h)
+  const char* driver;         // "550.54.15", "PoCL 3.1", "AVX-512"; "": the plugin does not say
   SY_TEST_GROW
 } SyDeviceReport;
-SY_CHECK_SIZE(SyDeviceReport, 72);
+SY_CHECK_SIZE(SyDeviceReport, 80);
 
 typedef struct SyMemoryReport {
   uint32_t size;

@@ -69,6 +69,7 @@ SyStatus sy_device_report(const SyDevice* device, SyDeviceReport* out) {
     SY_SET(out, type, device->info.type);
     SY_SET(out, numeric, device->info.numeric);
     SY_SET(out, memory_kinds, device->info.memory_kinds);
+    SY_SET(out, driver, device->driver.c_str());
     SY_SET(out, is_default, sy::CurrentDevice() == device ? 1 : 0);
     return absl::OkStatus();
   });

@@ -292,7 +292,9 @@ absl::Status RunFallback(const Op& op, const SyRun& run, SyDevice* device, const
 
 std::string RouteText(const Op& op, SyDevice* device, int type) {
   const KernelTable* table = device->kernels.load();
-  if (const auto* named = table->Named(op.id))
+  // Without infer there is nothing to write into: such an op is always composed.
+  const bool kernels = !op.spec || op.spec->formula || op.spec->infer;
+  if (const auto* named = table->Named(op.id); named && kernels)
     for (const Kernel* k : *named)
       if (k->fns.dtype ? TypeOf(k->fns.dtype) == type
                        : !k->fns.dtypes || (k->fns.dtypes & SY_T_BIT(type)))

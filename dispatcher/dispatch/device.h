@@ -83,7 +83,7 @@ struct SyStream {
 struct SyDevice {
   std::string name;  // "cuda:1"
   std::string kind;  // "cuda"; info.kind points here
-  std::string description;
+  std::string description, driver;
   int32_t index = 0;    // within its kind
   int32_t ordinal = 0;  // within the process
   int32_t plugin_index = 0;

@@ -172,55 +172,19 @@ absl::Status RunView(const Op& op, const Attrs& attrs, const SyRun& run, SyTenso
   return absl::OkStatus();
 }
 
-// Which axes a reduction runs over: `dims`, all when the list is empty.
-absl::StatusOr<uint32_t> ReducedAxes(InferArgs& a) {
-  const int rank = a.view(0).rank;
-  uint32_t mask = 0;
-  const bool one_dim = a.op.spec->reduce.index_only || a.op.spec->outs == 2;
-  auto add = [&](int64_t dim) -> absl::Status {
-    absl::StatusOr<int> axis = a.Axis(dim, rank);
-    if (!axis.ok()) return axis.status();
-    if (rank == 0) return absl::OkStatus();
-    if (mask >> *axis & 1) return a.Error(absl::StrFormat("axis %d is named twice", dim));
-    mask |= 1u << *axis;
-    return absl::OkStatus();
-  };
-  if (one_dim) {
-    if (absl::Status s = add(a.attrs.Int("dim")); !s.ok()) return s;
-    return mask;
-  }
-  for (int64_t dim : a.attrs.List("dims"))
-    if (absl::Status s = add(dim); !s.ok()) return s;
-  return a.attrs.List("dims").empty() ? (1u << rank) - 1 : mask;
-}
-
 absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStream* stream,
                        const SyRun& run, SyTensor* const* in, SyTensor** out) {
   const ReduceDef& def = op.spec->reduce;
   const SyTensor* x = in[0];
-  SyShape shape{};
-  InferArgs args{op, in, run.in_count, attrs, run.dtype, &shape, 1};
-  const int type = x->view.type;
-  if (!(op.spec->dtypes & SY_T_BIT(type)))
-    return args.Error(absl::StrFormat("dtype %s: given %s; want %s%s", TypeName(type), Describe(x),
-                                      TypeSetNames(op.spec->dtypes),
-                                      IsFloat(type) ? "" : "; cast it first"));
-  absl::StatusOr<uint32_t> axes = ReducedAxes(args);
+  const bool pair = def.combiner == SY_COMBINE_ARGMAX || def.combiner == SY_COMBINE_ARGMIN;
+  SyShape shapes[2] = {};
+  InferArgs args{op, in, run.in_count, attrs, run.dtype, shapes, op.outs};
+  if (absl::Status s = InferShapes(args); !s.ok()) return s;
+  const absl::StatusOr<uint32_t> axes = ReducedAxes(args);
   if (!axes.ok()) return axes.status();
-
-  int result = type;
-  if (def.counts || (def.widen_ints && !IsFloat(type))) result = SY_T_I64;
-  if (def.to_bool) result = SY_T_BOOL;
-  const bool has_dtype = std::any_of(op.attrs.begin(), op.attrs.end(), [](const SyAttrSpec& a) {
-    return !std::strcmp(a.name, "dtype");
-  });
-  const bool given_dtype = has_dtype && attrs.Int("dtype");
-  if (given_dtype) {
-    result = TypeOf(attrs.Dtype("dtype"));
-    if (!result)
-      return args.Error(
-          absl::StrCat("dtype ", DtypeName(attrs.Dtype("dtype")), " is not supported"));
-  }
+  const int type = x->view.type, result = def.index_only ? type : TypeOf(shapes[0].dtype);
+  const int64_t* squeezed = shapes[0].dims;
+  const int squeezed_rank = shapes[0].rank;
   const bool sums = def.combiner == SY_COMBINE_SUM || def.combiner == SY_COMBINE_PROD;
   const int accumulator = def.to_bool       ? SY_T_BOOL
                           : def.counts      ? SY_T_I64
@@ -231,20 +195,14 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
 
   const SyView& v = x->view;
   const bool keepdim = attrs.Flag("keepdim");
-  int64_t kept[SY_MAX_RANK], squeezed[SY_MAX_RANK];
-  int squeezed_rank = 0;
+  int64_t kept[SY_MAX_RANK];
   bool empty_axis = false;
   for (int d = 0; d < v.rank; ++d) {
     const bool reduced = *axes >> d & 1;
     kept[d] = reduced ? 1 : v.shape[d];
     if (reduced && v.shape[d] == 0) empty_axis = true;
-    if (!reduced || keepdim) squeezed[squeezed_rank++] = kept[d];
   }
-  const bool needs_elements = !sums && !def.to_bool;
   const int64_t out_count = CountOf(squeezed, squeezed_rank);
-  if (empty_axis && needs_elements && out_count > 0)
-    return args.Error(absl::StrFormat("a reduced axis of %s is empty and %s has no identity",
-                                      Describe(x), op.name));
 
   auto take = [&](int i, int out_type) -> absl::StatusOr<TensorRef> {
     if (!run.out[i]) return MakeTensor(device, out_type, squeezed, squeezed_rank);
@@ -255,7 +213,6 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
                                         TypeName(out_type), ShapeText(squeezed, squeezed_rank)));
     return TensorRef::Share(run.out[i]);
   };
-  const bool pair = def.combiner == SY_COMBINE_ARGMAX || def.combiner == SY_COMBINE_ARGMIN;
   TensorRef outputs[2];
   if (def.index_only) {
     auto value = MakeTensor(device, type, squeezed, squeezed_rank);
@@ -279,6 +236,7 @@ absl::Status RunReduce(const Op& op, const Attrs& attrs, SyDevice* device, SyStr
       if (absl::Status s = FillWith(outputs[0].get(), BitsOf(result, identity)); !s.ok()) return s;
     } else {
       // Without a dtype attribute the program follows from the input's type.
+      const bool given_dtype = HasAttr(op, "dtype") && attrs.Int("dtype");
       std::atomic<const Program*>* cell =
           given_dtype ? nullptr : &MutableOpAt(op.id)->programs[type];
       const Program* program = cell ? cell->load(std::memory_order_acquire) : nullptr;
@@ -565,14 +523,17 @@ absl::Status RunComposite(const Op& op, const Attrs& attrs, SyDevice* device, co
   if (absl::Status s = Materialize(op, run, *device, &m); !s.ok()) return s;
   SyStream* stream = run.stream ? run.stream : CurrentStream(*device);
   const Attrs attrs(&op, attr_data);
-  if (spec && spec->reduce.combiner)
-    return RunReduce(op, attrs, *device, stream, run, m.in.data(), out);
+  const bool reduces = spec && spec->reduce.combiner;
   const bool composite = spec ? spec->composite != nullptr : op.plugin_spec.composite != nullptr;
   const bool kernels = spec ? spec->infer != nullptr : op.plugin_spec.infer != nullptr;
   absl::Status status = absl::UnimplementedError("");  // without a text it allocates nothing
   const KernelTable* table = (*device)->kernels.load(std::memory_order_acquire);
+  if (reduces && !table->Named(op.id))
+    return RunReduce(op, attrs, *device, stream, run, m.in.data(), out);
   if (kernels && (!composite || table->Named(op.id)))
     status = RunKernels(op, attrs, *device, stream, run, m.in.data(), out);
+  if (status.code() == absl::StatusCode::kUnimplemented && reduces)
+    return RunReduce(op, attrs, *device, stream, run, m.in.data(), out);
   if (status.code() == absl::StatusCode::kUnimplemented && spec && spec->row &&
       !table->core[kRow].empty())
     status = RunRow(op, attrs, stream, run, m.in.data(), out);

@@ -219,6 +219,7 @@ absl::Status MakeDevices(World& w, PluginInstance* p,
     kinds.push_back(kind);
     d->name = absl::StrCat(kind, ":", d->index);
     d->description = room.info.name ? room.info.name : kind;
+    d->driver = room.info.driver ? room.info.driver : "";
     while (d->ordinal < kMaxDevices && (w.by_ordinal[d->ordinal].load() ||
                                         std::any_of(made->begin(), made->end(), [&](const auto& m) {
                                           return m->ordinal == d->ordinal;

@@ -160,43 +160,53 @@ Val SpreadIndex(const Val& index, const Val& like, int dim) {
   return Expand(Reshape(index, shape), wide);
 }
 
-bool CheckIndexArgs(const OpArgs& a) {
+absl::Status IndexSelectInfer(InferArgs& a) {
   const int64_t d = a.attrs.Int("dim");
-  const int rank = a[0].rank();
-  if (rank == 0 || d < -rank || d >= rank || a[1].rank() > 1 ||
-      (a[1].type() != SY_T_I64 && a[1].type() != SY_T_I32)) {
-    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-        "%s: index %s along axis %d of %s; want a 1-d i64 or i32 index and an axis of it",
-        a.op.name, Describe(a[1].get()), d, Describe(a[0].get()))));
-    return false;
-  }
-  return true;
+  const int rank = a.view(0).rank;
+  const SyView& index = a.view(1);
+  if (rank == 0 || d < -rank || d >= rank || index.rank > 1 ||
+      (index.type != SY_T_I64 && index.type != SY_T_I32))
+    return a.Error(absl::StrFormat(
+        "index %s along axis %d of %s; want a 1-d i64 or i32 index and an axis of it",
+        Describe(a.in[1]), d, Describe(a.in[0])));
+  a.SetLike(0, 0, a.type(0));
+  a.out[0].dims[d < 0 ? d + rank : d] = index.count;
+  return absl::OkStatus();
+}
+
+absl::Status IndexAddInfer(InferArgs& a) {
+  if (absl::Status s = IndexSelectInfer(a); !s.ok()) return s;
+  if (a.view(2).rank != a.view(0).rank)
+    return a.Error(
+        absl::StrFormat("source %s for %s; want one rank", Describe(a.in[2]), Describe(a.in[0])));
+  return LikeFirst(a);
+}
+
+absl::Status EmbeddingInfer(InferArgs& a) {
+  const SyView &weight = a.view(0), &index = a.view(1);
+  if (weight.rank != 2)
+    return a.Error(absl::StrCat("weight ", Describe(a.in[0]), "; want [entries, width]"));
+  if (index.type != SY_T_I64 && index.type != SY_T_I32)
+    return a.Error(absl::StrCat("index ", Describe(a.in[1]), "; want i64 or i32"));
+  if (index.rank == SY_MAX_RANK)
+    return a.Error(absl::StrCat("index ", Describe(a.in[1]), " has no axis left for the width"));
+  a.SetLike(0, 1, weight.type);
+  a.out[0].dims[a.out[0].rank++] = weight.shape[1];
+  return absl::OkStatus();
 }
 
 Vals IndexSelect(const OpArgs& a) {
-  if (!CheckIndexArgs(a)) return {Val()};
   const int dim = DimOf(a.attrs, a[0].rank());
   return {Gather(a[0], dim, SpreadIndex(a[1], a[0], dim))};
 }
 
 Vals IndexAdd(const OpArgs& a) {
-  if (!CheckIndexArgs(a)) return {Val()};
-  if (a[2].rank() != a[0].rank()) {
-    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-        "index_add: source %s for %s; want one rank", Describe(a[2].get()), Describe(a[0].get()))));
-    return {Val()};
-  }
   const int dim = DimOf(a.attrs, a[0].rank());
   return {ScatterAdd(a[0], dim, SpreadIndex(a[1], a[2], dim), a[2])};
 }
 
 Vals Embedding(const OpArgs& a) {
   const Val weight = a[0], index = a[1];
-  if (weight.rank() != 2) {
-    ErrorScope::Fail(absl::InvalidArgumentError(
-        absl::StrCat("embedding: weight ", Describe(weight.get()), "; want [entries, width]")));
-    return {Val()};
-  }
   AttrBlob attrs(&OpOf<"index_select">());
   attrs.Set("dim", 0);
   const int64_t flat[] = {-1};
@@ -374,6 +384,10 @@ const OpSpec kRows[] = {
        const Val in[] = {a[0]};
        return {CallMany(OpOf<"sort">(), in, 2, &attrs)[1]};
      },
+     .infer = [](InferArgs& a) -> absl::Status {
+       a.SetLike(0, 0, SY_T_I64);
+       return a.Axis(a.attrs.Int("dim"), a.view(0).rank).status();
+     },
      .grad = kNoGrad},
     {.name = "cummax",
      .doc = "Largest so far along an axis, and its index, the first of equals; NaN wins.",
@@ -410,6 +424,7 @@ const OpSpec kRows[] = {
      .in_max = 2,
      .attrs = {Int("padding_idx", -1)},
      .composite = Embedding,
+     .infer = EmbeddingInfer,
      .grad = EmbeddingGrad,
      .saves = SaveX(1)},
     {.name = "gather",
@@ -434,6 +449,7 @@ const OpSpec kRows[] = {
      .in_max = 3,
      .attrs = {Int("dim", 0)},
      .composite = IndexAdd,
+     .infer = IndexAddInfer,
      .grad = kAutoGrad},
     {.name = "index_select",
      .doc = "The places of x that a 1-d index names along an axis.",
@@ -441,6 +457,7 @@ const OpSpec kRows[] = {
      .in_max = 2,
      .attrs = {Int("dim", 0)},
      .composite = IndexSelect,
+     .infer = IndexSelectInfer,
      .grad = kAutoGrad},
     {.name = "scatter",
      .doc =

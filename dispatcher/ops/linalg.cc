@@ -44,6 +44,29 @@ absl::Status MatmulInfer(InferArgs& a) {
   return absl::OkStatus();
 }
 
+// The product and c broadcast together.
+absl::Status AddmmInfer(InferArgs& a) {
+  InferArgs product{a.op, a.in + 1, 2, a.attrs, a.dtype, a.out, 1};
+  if (absl::Status s = MatmulInfer(product); !s.ok()) return s;
+  const SyView& c = a.view(0);
+  const SyShape made = a.out[0];
+  const int type = Promote(TypeOf(made.dtype), c.type), rank = std::max(made.rank, c.rank);
+  if (!type)
+    return a.Error(
+        absl::StrFormat("no sum of %s and %s", Describe(a.in[0]), DtypeName(made.dtype)));
+  int64_t dims[SY_MAX_RANK];
+  for (int d = 0; d < rank; ++d) {
+    const int64_t s = d < rank - made.rank ? 1 : made.dims[d - (rank - made.rank)];
+    const int64_t t = d < rank - c.rank ? 1 : c.shape[d - (rank - c.rank)];
+    if (s != t && s != 1 && t != 1)
+      return a.Error(absl::StrFormat("c %s does not broadcast with the product, %s",
+                                     Describe(a.in[0]), ShapeText(made.dims, made.rank)));
+    dims[d] = s == 1 ? t : s;
+  }
+  a.Set(0, type, dims, rank);
+  return absl::OkStatus();
+}
+
 // The operand as [batch..., rows, columns] with `batch` axes taken from `shape`, missing ones at
 // stride 0.
 SyView AsMatrix(const SyTensor* t, bool left, const int64_t* shape, int batch) {
@@ -181,6 +204,7 @@ const OpSpec kRows[] = {
        if (alpha != 1) product = product * Val(alpha);
        return {product + (beta == 1 ? a[0] : a[0] * Val(beta))};
      },
+     .infer = AddmmInfer,
      .grad = kAutoGrad},
     {.name = "linear",
      .doc = "x @ weight^T + bias; weight [out, in] as in torch.",

@@ -18,28 +18,41 @@ int ChannelOf(int rank) { return rank == 1 ? 0 : 1; }
 
 Val Reduced(const OpArgs& a, const Val& loss) {
   const auto how = a.attrs.Text("reduction");
-  if (how == "none") return loss;
-  if (how == "sum") return SumAll(loss);
-  if (how == "mean") return Mean(loss, {}, false);
-  ErrorScope::Fail(absl::InvalidArgumentError(
-      absl::StrCat(a.op.name, ": reduction is \"", absl::string_view(how.data(), how.size()),
-                   "\"; want mean, sum or none")));
-  return Val();
+  return how == "none" ? loss : how == "sum" ? SumAll(loss) : Mean(loss, {}, false);
+}
+
+// Output 0 holds the shape of the losses of the elements: what the reduction leaves of it.
+absl::Status InferReduction(InferArgs& a) {
+  const auto how = a.attrs.Text("reduction");
+  if (how != "none" && how != "sum" && how != "mean")
+    return a.Error(absl::StrCat("reduction is \"", absl::string_view(how.data(), how.size()),
+                                "\"; want mean, sum or none"));
+  if (how != "none") a.out[0].rank = 0;
+  return absl::OkStatus();
+}
+
+// Losses of two tensors that broadcast.
+absl::Status PairInfer(InferArgs& a) {
+  int type = Promote(a.type(0), a.type(1));
+  if (a.op.spec->dtypes == kFloatTypes && !IsFloat(type)) type = SY_T_F32;
+  if (absl::Status s = InferBroadcast(a, type); !s.ok()) return s;
+  return InferReduction(a);
 }
 
 // Class scores [n, c] or [n, c, ...] with targets [n] or [n, ...].
-bool CheckClasses(const OpArgs& a) {
-  const Val &x = a[0], &t = a[1];
-  bool fits = x.rank() >= 1 && IsFloat(x.type()) &&
-              (t.type() == SY_T_I64 || t.type() == SY_T_I32) && t.rank() == x.rank() - 1;
-  const int channel = ChannelOf(x.rank());
-  for (int d = 0, e = 0; fits && d < x.rank(); ++d)
-    if (d != channel) fits = x.size(d) == t.size(e++);
+absl::Status ClassesInfer(InferArgs& a) {
+  const SyView &x = a.view(0), &t = a.view(1);
+  bool fits = x.rank >= 1 && IsFloat(x.type) && (t.type == SY_T_I64 || t.type == SY_T_I32) &&
+              t.rank == x.rank - 1;
+  const int channel = ChannelOf(x.rank);
+  for (int d = 0, e = 0; fits && d < x.rank; ++d)
+    if (d != channel) fits = x.shape[d] == t.shape[e++];
   if (!fits)
-    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-        "%s: scores %s, targets %s; want floating [n, classes, ...] and i64 or i32 [n, ...]",
-        a.op.name, Describe(x.get()), Describe(t.get()))));
-  return fits;
+    return a.Error(absl::StrFormat(
+        "scores %s, targets %s; want floating [n, classes, ...] and i64 or i32 [n, ...]",
+        Describe(a.in[0]), Describe(a.in[1])));
+  a.SetLike(0, 1, x.type);
+  return InferReduction(a);
 }
 
 // Targets that count, as bools.
@@ -84,7 +97,6 @@ Vals Reduced(const OpArgs& a, const Picked& p, int channel) {
 }
 
 Vals NllLoss(const OpArgs& a) {
-  if (!CheckClasses(a)) return {Val()};
   const int channel = ChannelOf(a[0].rank());
   Picked p = Pick(a, a[0], channel);
   p.loss = Val(0.0) - p.loss;
@@ -152,7 +164,6 @@ Val CrossEntropyRows(const OpArgs& a, int channel) {
 }
 
 Vals CrossEntropy(const OpArgs& a) {
-  if (!CheckClasses(a)) return {Val()};
   const int channel = ChannelOf(a[0].rank());
   if (Val loss = CrossEntropyRows(a, channel)) return {std::move(loss)};
   AttrBlob along(&OpOf<"log_softmax">());
@@ -254,6 +265,7 @@ const OpSpec kRows[] = {
        return {Reduced(a, Unary<"relu">(a[0]) - a[0] * a[1] +
                               Unary<"log1p">(Unary<"exp">(-Unary<"abs">(a[0]))))};
      },
+     .infer = PairInfer,
      .grad = [](G g) -> Grads {
        const auto how = g.attrs.Text("reduction");
        const Val x = g.x(0), t = g.x(1);
@@ -275,6 +287,7 @@ const OpSpec kRows[] = {
      .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100),
                Float("label_smoothing", 0)},
      .composite = CrossEntropy,
+     .infer = ClassesInfer,
      .grad = CrossEntropyGrad,
      .saves = kSaveAllX},
     {.name = "l1_loss",
@@ -283,6 +296,7 @@ const OpSpec kRows[] = {
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean")},
      .composite = [](const OpArgs& a) -> Vals { return {Reduced(a, Unary<"abs">(a[0] - a[1]))}; },
+     .infer = PairInfer,
      .grad = kAutoGrad},
     {.name = "mse_loss",
      .doc = "(a - b)^2.",
@@ -292,6 +306,7 @@ const OpSpec kRows[] = {
      .composite = [](const OpArgs& a) -> Vals {
        return {Reduced(a, Unary<"square">(a[0] - a[1]))};
      },
+     .infer = PairInfer,
      .grad = kAutoGrad},
     {.name = "nll_loss",
      .doc = "-log_p[target], log_p [n, classes, ...], targets [n, ...].",
@@ -299,6 +314,7 @@ const OpSpec kRows[] = {
      .in_max = 2,
      .attrs = {TextAttr("reduction", "mean"), Int("ignore_index", -100)},
      .composite = NllLoss,
+     .infer = ClassesInfer,
      .grad = kAutoGrad},
     {.name = "smooth_l1_loss",
      .doc = "0.5 d^2 / beta where |d| < beta, else |d| - beta / 2; d = a - b.",
@@ -311,6 +327,7 @@ const OpSpec kRows[] = {
        if (beta == 0) return {Reduced(a, d)};
        return {Reduced(a, Where(d < Val(beta), d * d * Val(0.5 / beta), d - Val(beta / 2)))};
      },
+     .infer = PairInfer,
      .grad = kAutoGrad},
 };
 

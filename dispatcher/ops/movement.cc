@@ -184,16 +184,24 @@ Vals ToDevice(const OpArgs& a) {
   return {Val()};
 }
 
+absl::Status RepeatInfer(InferArgs& a) {
+  const auto repeats = a.attrs.List("repeats");
+  const SyView& v = a.view(0);
+  const int rank = static_cast<int>(repeats.size()), lead = rank - v.rank;
+  if (lead < 0 || 2 * repeats.size() > SY_MAX_RANK ||
+      std::any_of(repeats.begin(), repeats.end(), [](int64_t r) { return r < 0; }))
+    return a.Error(absl::StrFormat("%s for %s; want one count >= 0 for each axis",
+                                   ShapeText(repeats.data(), rank), Describe(a.in[0])));
+  int64_t dims[SY_MAX_RANK];
+  for (int d = 0; d < rank; ++d)
+    dims[d] = MulClamped(repeats[static_cast<size_t>(d)], d < lead ? 1 : v.shape[d - lead]);
+  a.Set(0, v.type, dims, rank);
+  return absl::OkStatus();
+}
+
 Vals Repeat(const OpArgs& a) {
   const auto repeats = a.attrs.List("repeats");
   const int rank = a[0].rank(), lead = static_cast<int>(repeats.size()) - rank;
-  if (lead < 0 || 2 * repeats.size() > SY_MAX_RANK ||
-      std::any_of(repeats.begin(), repeats.end(), [](int64_t r) { return r < 0; })) {
-    ErrorScope::Fail(absl::InvalidArgumentError(absl::StrFormat(
-        "repeat: %s for %s; want one count >= 0 for each axis",
-        ShapeText(repeats.data(), static_cast<int>(repeats.size())), Describe(a[0].get()))));
-    return {Val()};
-  }
   std::vector<int64_t> split, wide, final_shape;
   for (size_t d = 0; d < repeats.size(); ++d) {
     const int64_t size = static_cast<int>(d) < lead ? 1 : a[0].size(static_cast<int>(d) - lead);
@@ -204,20 +212,22 @@ Vals Repeat(const OpArgs& a) {
   return {Reshape(Expand(Reshape(a[0], split), wide), final_shape)};
 }
 
+absl::Status RollInfer(InferArgs& a) {
+  const auto dims = a.attrs.List("dims");
+  if (a.attrs.List("shifts").size() != dims.size())
+    return a.Error("shifts and dims differ in length");
+  const int rank = a.view(0).rank;
+  for (const int64_t d : dims)
+    if (d < -rank || d >= rank)
+      return a.Error(absl::StrFormat("axis %d of %s", d, Describe(a.in[0])));
+  return LikeFirst(a);
+}
+
 Vals Roll(const OpArgs& a) {
   const auto shifts = a.attrs.List("shifts"), dims = a.attrs.List("dims");
-  if (shifts.size() != dims.size()) {
-    ErrorScope::Fail(absl::InvalidArgumentError("roll: shifts and dims differ in length"));
-    return {Val()};
-  }
   Val x = a[0];
   for (size_t i = 0; i < dims.size() && x; ++i) {
     const int d = static_cast<int>(dims[i] < 0 ? dims[i] + x.rank() : dims[i]);
-    if (d < 0 || d >= x.rank()) {
-      ErrorScope::Fail(absl::InvalidArgumentError(
-          absl::StrFormat("roll: axis %d of %s", dims[i], Describe(x.get()))));
-      return {Val()};
-    }
     const int64_t size = x.size(d);
     if (size == 0) continue;
     const int64_t cut = (size - shifts[i] % size) % size;
@@ -228,6 +238,31 @@ Vals Roll(const OpArgs& a) {
     x = CallMany(OpOf<"cat">(), parts, 1, &attrs)[0];
   }
   return {x};
+}
+
+absl::Status StackInfer(InferArgs& a) {
+  const SyView& first = a.view(0);
+  const int64_t given = a.attrs.Int("dim"), rank = first.rank;
+  if (given < -rank - 1 || given > rank || rank == SY_MAX_RANK)
+    return a.Error(absl::StrFormat("a new axis %d of %s; want %d to %d", given, Describe(a.in[0]),
+                                   -rank - 1, rank));
+  int type = a.type(0);
+  for (int i = 0; i < a.in_count; ++i) {
+    const SyView& v = a.view(i);
+    if (v.rank != rank || !std::equal(v.shape, v.shape + rank, first.shape))
+      return a.Error(absl::StrFormat("input %d is %s, input 0 %s; want one shape", i,
+                                     Describe(a.in[i]), Describe(a.in[0])));
+    type = Promote(type, v.type);
+    if (!type)
+      return a.Error(
+          absl::StrCat("no common dtype for ", Describe(a.in[0]), " and ", Describe(a.in[i])));
+  }
+  const int64_t dim = given < 0 ? given + rank + 1 : given;
+  int64_t dims[SY_MAX_RANK];
+  for (int64_t d = 0; d <= rank; ++d)
+    dims[d] = d == dim ? a.in_count : first.shape[d < dim ? d : d - 1];
+  a.Set(0, type, dims, static_cast<int>(rank) + 1);
+  return absl::OkStatus();
 }
 
 Vals Stack(const OpArgs& a) {
@@ -241,12 +276,13 @@ Vals Stack(const OpArgs& a) {
 }
 
 // The elements for which column - row <= k, or those for which it is >= k; zeros elsewhere.
+absl::Status TriangleInfer(InferArgs& a) {
+  if (a.view(0).rank < 2)
+    return a.Error(absl::StrCat(Describe(a.in[0]), "; want at least two axes"));
+  return LikeFirst(a);
+}
+
 Vals Triangle(const OpArgs& a, bool lower) {
-  if (a[0].rank() < 2) {
-    ErrorScope::Fail(absl::InvalidArgumentError(
-        absl::StrCat(a.op.name, ": ", Describe(a[0].get()), "; want at least two axes")));
-    return {Val()};
-  }
   AttrBlob rows(&OpOf<"arange">()), cols(&OpOf<"arange">());
   rows.Set("end", static_cast<double>(a[0].size(-2)));
   cols.Set("end", static_cast<double>(a[0].size(-1)));
@@ -312,6 +348,7 @@ const OpSpec kRows[] = {
        }
        return {whole};
      },
+     .infer = LikeFirst,
      .grad = [](G g) -> Grads {
        AttrBlob diagonal(&OpOf<"diagonal">()), scatter(&OpOf<"diagonal_scatter">(), g.attrs.data());
        for (const char* name : {"offset", "dim1", "dim2"}) diagonal.Set(name, g.attrs.Int(name));
@@ -328,16 +365,25 @@ const OpSpec kRows[] = {
      .dtypes = kIntTypes,
      .composite = [](const OpArgs& a) -> Vals {
        const int64_t depth = a.attrs.Int("depth");
-       if (depth < 0) {
-         ErrorScope::Fail(absl::InvalidArgumentError("one_hot: depth is negative"));
-         return {Val()};
-       }
        AttrBlob range(&OpOf<"arange">());
        range.Set("end", static_cast<double>(depth));
        const Val classes = Make(OpOf<"arange">(), a[0].get()->device, SY_T_I64, range);
        const int type = a.attrs.Int("dtype") ? TypeOf(a.attrs.Dtype("dtype")) : SY_T_F32;
        const Val hit = EqualTo(Unsqueeze(CastTo(a[0], SY_T_I64), a[0].rank()), classes);
        return {CastTo(Where(hit, Val(a.attrs.Float("on")), Val(a.attrs.Float("off"))), type)};
+     },
+     .infer = [](InferArgs& a) -> absl::Status {
+       const int64_t depth = a.attrs.Int("depth");
+       if (depth < 0) return a.Error("depth is negative");
+       if (a.view(0).rank == SY_MAX_RANK)
+         return a.Error(absl::StrCat(Describe(a.in[0]), " has no axis left for the classes"));
+       const int type = a.attrs.Int("dtype") ? TypeOf(a.attrs.Dtype("dtype")) : SY_T_F32;
+       if (!type)
+         return a.Error(
+             absl::StrCat("dtype ", DtypeName(a.attrs.Dtype("dtype")), " is not supported"));
+       a.SetLike(0, 0, type);
+       a.out[0].dims[a.out[0].rank++] = depth;
+       return absl::OkStatus();
      },
      .grad = kNoGrad},
     {.name = "pad",
@@ -355,11 +401,13 @@ const OpSpec kRows[] = {
      .doc = "x repeated this many times along each axis.",
      .attrs = {IntsRequired("repeats")},
      .composite = Repeat,
+     .infer = RepeatInfer,
      .grad = kAutoGrad},
     {.name = "roll",
      .doc = "Elements shifted along axes; what leaves at the end comes in at the start.",
      .attrs = {IntsRequired("shifts"), IntsRequired("dims")},
      .composite = Roll,
+     .infer = RollInfer,
      .grad = kAutoGrad},
     {.name = "slice_scatter",
      .doc = "x with source in place of a slice of it.",
@@ -375,6 +423,7 @@ const OpSpec kRows[] = {
      .in_max = -1,
      .attrs = {Int("dim", 0)},
      .composite = Stack,
+     .infer = StackInfer,
      .grad = kAutoGrad},
     {.name = "to_device",
      .doc = "x on another device.",
@@ -390,11 +439,13 @@ const OpSpec kRows[] = {
      .doc = "The lower triangle of the last two axes up to the k-th diagonal, zeros above.",
      .attrs = {Int("k", 0)},
      .composite = [](const OpArgs& a) -> Vals { return Triangle(a, true); },
+     .infer = TriangleInfer,
      .grad = kAutoGrad},
     {.name = "triu",
      .doc = "The upper triangle of the last two axes from the k-th diagonal, zeros below.",
      .attrs = {Int("k", 0)},
      .composite = [](const OpArgs& a) -> Vals { return Triangle(a, false); },
+     .infer = TriangleInfer,
      .grad = kAutoGrad},
 };
 

@@ -296,6 +296,35 @@ absl::Status InferShapes(InferArgs& a) {
   return absl::OkStatus();
 }
 
+bool HasAttr(const Op& op, std::string_view name) {
+  return std::any_of(op.attrs.begin(), op.attrs.end(),
+                     [&](const SyAttrSpec& a) { return a.name == name; });
+}
+
+absl::Status LikeFirst(InferArgs& a) {
+  a.SetLike(0, 0, a.type(0));
+  return absl::OkStatus();
+}
+
+absl::Status InferBroadcast(InferArgs& a, int type) {
+  int64_t dims[SY_MAX_RANK] = {};
+  int rank = 0;
+  for (int i = 0; i < a.in_count; ++i) rank = std::max(rank, a.view(i).rank);
+  for (int d = 0; d < rank; ++d) {
+    dims[d] = 1;
+    for (int i = 0; i < a.in_count; ++i) {
+      const SyView& v = a.view(i);
+      const int64_t size = d < rank - v.rank ? 1 : v.shape[d - (rank - v.rank)];
+      if (size != 1 && dims[d] != 1 && size != dims[d])
+        return a.Error(
+            absl::StrFormat("%s and %s do not broadcast", Describe(a.in[0]), Describe(a.in[i])));
+      if (size != 1) dims[d] = size;
+    }
+  }
+  a.Set(0, type, dims, rank);
+  return absl::OkStatus();
+}
+
 absl::Status InferArgs::Error(std::string_view what) const {
   return absl::InvalidArgumentError(
       absl::StrCat(op.name, ": ", absl::string_view(what.data(), what.size())));

@@ -126,6 +126,18 @@ using InferFn = absl::Status (*)(InferArgs& a);
 // The row's infer, and whether what it gives are shapes at all: attributes may say anything.
 absl::Status InferShapes(InferArgs& a);
 
+bool HasAttr(const Op& op, std::string_view name);
+
+// An infer for results like input 0.
+absl::Status LikeFirst(InferArgs& a);
+// The shape of all inputs broadcast together, into output 0.
+absl::Status InferBroadcast(InferArgs& a, int type);
+
+// For reductions, those with a combiner and composites with `dims` and `keepdim`. ReducedAxes: a
+// bit for each axis of input 0 that goes.
+absl::StatusOr<uint32_t> ReducedAxes(InferArgs& a);
+absl::Status ReduceInfer(InferArgs& a);
+
 // Whether a tensor broadcasts to a shape that is given, without making it larger.
 bool BroadcastsTo(const SyView& v, const int64_t* dims, int rank);
 

@@ -1,6 +1,9 @@
 // Reductions over axes: `dims` empty means all. Sums and products of integers are i64.
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "dispatcher/dispatch/launch.h"
 #include "dispatcher/ops/op.h"
 
 namespace sy {
@@ -153,44 +156,52 @@ const OpSpec kRows[] = {
      .doc = "Every element is not zero.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_AND, .to_bool = true},
+     .infer = ReduceInfer,
      .grad = kNoGrad},
     {.name = "amax",
      .doc = "Largest element; NaN wins.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_MAX},
+     .infer = ReduceInfer,
      .grad = ExtremeGrad,
      .saves = SaveX(0) | SaveY()},
     {.name = "amin",
      .doc = "Smallest element; NaN wins.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_MIN},
+     .infer = ReduceInfer,
      .grad = ExtremeGrad,
      .saves = SaveX(0) | SaveY()},
     {.name = "any",
      .doc = "Some element is not zero.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_OR, .to_bool = true},
+     .infer = ReduceInfer,
      .grad = kNoGrad},
     {.name = "argmax",
      .doc = "Index of the largest element along an axis, the first of equals; NaN wins.",
      .attrs = {Int("dim", -1), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_ARGMAX, .index_only = true},
+     .infer = ReduceInfer,
      .grad = kNoGrad},
     {.name = "argmin",
      .doc = "Index of the smallest element along an axis, the first of equals; NaN wins.",
      .attrs = {Int("dim", -1), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_ARGMIN, .index_only = true},
+     .infer = ReduceInfer,
      .grad = kNoGrad},
     {.name = "count_nonzero",
      .doc = "Number of elements that are not zero.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_SUM, .counts = true},
+     .infer = ReduceInfer,
      .grad = kNoGrad},
     {.name = "logsumexp",
      .doc = "log(sum(exp(x))), without overflow.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
      .composite = LogSumExp,
+     .infer = ReduceInfer,
      .grad = [](G g) -> Grads { return {Back(g, g.dy()) * Unary<"exp">(g.x(0) - Back(g, g.y()))}; },
      .saves = SaveX(0) | SaveY()},
     {.name = "max_dim",
@@ -198,6 +209,7 @@ const OpSpec kRows[] = {
      .outs = 2,
      .attrs = {Int("dim", -1), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_ARGMAX},
+     .infer = ReduceInfer,
      .grad = PickGrad,
      .saves = SaveY(1)},
     {.name = "mean",
@@ -206,11 +218,6 @@ const OpSpec kRows[] = {
      .dtypes = kFloatTypes,
      .composite = [](const OpArgs& a) -> Vals {
        const int type = a[0].type();
-       if (!IsFloat(type)) {
-         ErrorScope::Fail(absl::InvalidArgumentError("mean: dtype of " + Describe(a[0].get()) +
-                                                     " is not floating; cast it first"));
-         return {Val()};
-       }
        AttrBlob sum(&OpOf<"sum">());
        sum.Set("dims", a.attrs.List("dims")).Set("keepdim", a.attrs.Flag("keepdim"));
        sum.Set("dtype",
@@ -219,6 +226,7 @@ const OpSpec kRows[] = {
        return {
            CastTo(total / Val(static_cast<double>(CountOver(a[0], a.attrs.List("dims")))), type)};
      },
+     .infer = ReduceInfer,
      .grad = [](G g) -> Grads {
        return {Back(g, g.dy() / Val(static_cast<double>(Elements(g))))};
      }},
@@ -227,6 +235,7 @@ const OpSpec kRows[] = {
      .outs = 2,
      .attrs = {Int("dim", -1), Bool("keepdim", false)},
      .reduce = {.combiner = SY_COMBINE_ARGMIN},
+     .infer = ReduceInfer,
      .grad = PickGrad,
      .saves = SaveY(1)},
     {.name = "norm",
@@ -234,12 +243,14 @@ const OpSpec kRows[] = {
      .attrs = {Float("p", 2), Ints("dims", ""), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
      .composite = Norm,
+     .infer = ReduceInfer,
      .grad = NormGrad,
      .saves = SaveX(0) | SaveY()},
     {.name = "prod",
      .doc = "Product.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")},
      .reduce = {.combiner = SY_COMBINE_PROD, .widen_ints = true},
+     .infer = ReduceInfer,
      .grad = ProdGrad,
      .saves = SaveX(0)},
     {.name = "std",
@@ -247,21 +258,84 @@ const OpSpec kRows[] = {
      .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
      .composite = [](const OpArgs& a) -> Vals { return {Unary<"sqrt">(Variance(a)[0])}; },
+     .infer = ReduceInfer,
      .grad = kAutoGrad},
     {.name = "sum",
      .doc = "Sum, in blocks; f16 and bf16 accumulate in f32.",
      .attrs = {Ints("dims", ""), Bool("keepdim", false), DtypeAttr("dtype")},
      .reduce = kSum,
+     .infer = ReduceInfer,
      .grad = [](G g) -> Grads { return {Back(g, g.dy())}; }},
     {.name = "var",
      .doc = "Mean squared deviation, divided by n - correction.",
      .attrs = {Ints("dims", ""), Int("correction", 1), Bool("keepdim", false)},
      .dtypes = kFloatTypes,
      .composite = Variance,
+     .infer = ReduceInfer,
      .grad = kAutoGrad},
 };
 
 }  // namespace
+
+absl::StatusOr<uint32_t> ReducedAxes(InferArgs& a) {
+  const int rank = a.view(0).rank;
+  uint32_t mask = 0;
+  const bool one_dim = a.op.spec->reduce.index_only || a.op.spec->outs == 2;
+  auto add = [&](int64_t dim) -> absl::Status {
+    absl::StatusOr<int> axis = a.Axis(dim, rank);
+    if (!axis.ok()) return axis.status();
+    if (rank == 0) return absl::OkStatus();
+    if (mask >> *axis & 1) return a.Error(absl::StrFormat("axis %d is named twice", dim));
+    mask |= 1u << *axis;
+    return absl::OkStatus();
+  };
+  if (one_dim) {
+    if (absl::Status s = add(a.attrs.Int("dim")); !s.ok()) return s;
+    return mask;
+  }
+  for (int64_t dim : a.attrs.List("dims"))
+    if (absl::Status s = add(dim); !s.ok()) return s;
+  return a.attrs.List("dims").empty() ? (1u << rank) - 1 : mask;
+}
+
+// Sums and products of nothing are 0 and 1; the largest of nothing is an error.
+absl::Status ReduceInfer(InferArgs& a) {
+  const OpSpec& spec = *a.op.spec;
+  const ReduceDef& def = spec.reduce;
+  const SyView& v = a.view(0);
+  if (!(spec.dtypes & SY_T_BIT(v.type)))
+    return a.Error(absl::StrFormat("dtype %s: given %s; want %s%s", TypeName(v.type),
+                                   Describe(a.in[0]), TypeSetNames(spec.dtypes),
+                                   IsFloat(v.type) ? "" : "; cast it first"));
+  const absl::StatusOr<uint32_t> axes = ReducedAxes(a);
+  if (!axes.ok()) return axes.status();
+  int type = v.type;
+  if (def.counts || def.index_only || (def.widen_ints && !IsFloat(type))) type = SY_T_I64;
+  if (def.to_bool) type = SY_T_BOOL;
+  if (HasAttr(a.op, "dtype") && a.attrs.Int("dtype")) {
+    type = TypeOf(a.attrs.Dtype("dtype"));
+    if (!type)
+      return a.Error(
+          absl::StrCat("dtype ", DtypeName(a.attrs.Dtype("dtype")), " is not supported"));
+  }
+  int64_t dims[SY_MAX_RANK], count = 1;
+  int rank = 0;
+  bool empty_axis = false;
+  for (int d = 0; d < v.rank; ++d) {
+    const bool reduced = *axes >> d & 1;
+    if (reduced && v.shape[d] == 0) empty_axis = true;
+    if (!reduced) count = MulClamped(count, v.shape[d]);
+    if (!reduced || a.attrs.Flag("keepdim")) dims[rank++] = reduced ? 1 : v.shape[d];
+  }
+  const bool has_identity = !def.combiner || def.combiner == SY_COMBINE_SUM ||
+                            def.combiner == SY_COMBINE_PROD || def.to_bool;
+  if (empty_axis && count > 0 && !has_identity)
+    return a.Error(absl::StrFormat("a reduced axis of %s is empty and %s has no identity",
+                                   Describe(a.in[0]), a.op.name));
+  a.Set(0, type, dims, rank);
+  if (a.out_count > 1) a.Set(1, SY_T_I64, dims, rank);
+  return absl::OkStatus();
+}
 
 std::span<const OpSpec> ReduceRows() { return kRows; }
 

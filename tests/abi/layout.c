@@ -113,6 +113,7 @@ int main(void) {
   F(SyDeviceReport, is_default);
   F(SyDeviceReport, numeric);
   F(SyDeviceReport, memory_kinds);
+  F(SyDeviceReport, driver);
   E(SyDeviceReport);
   S(SyMemoryReport);
   F(SyMemoryReport, size);

@@ -20,8 +20,9 @@ State& TheState() {
 }
 
 constexpr SyKernel kRight[] = {SY_KIT_CORE_KERNELS};
-constexpr const char* kNamed[] = {"avg_pool2d", "conv2d",          "log_softmax",
-                                  "max_pool2d", "max_pool2d_grad", "softmax"};
+constexpr const char* kNamed[] = {
+    "avg_pool2d",      "conv2d", "embedding", "log_softmax", "max_pool2d",
+    "max_pool2d_grad", "mean",   "mse_loss",  "softmax",     "sum"};
 constexpr int kRights = sizeof kRight / sizeof *kRight, kNameds = sizeof kNamed / sizeof *kNamed;
 
 // The call as the kit wants it, with host addresses: a handle is one.

@@ -61,6 +61,30 @@ std::string Cell(const Accuracy& a) {
   return text;
 }
 
+using Found = std::map<std::string, std::map<std::string, Accuracy>>;  // by op and device
+
+// A table: of one device with the worst inputs, of several side by side.
+std::string Markdown(const Sweep& sweep, const std::vector<std::string>& devices,
+                     const Found& found) {
+  const bool one = devices.size() == 1;
+  std::string text = std::string("| ") + conform::Info(sweep.dtype).name + " |", line = "\n|---|";
+  for (const std::string& name : devices) {
+    text += " " + name + " |";
+    line += "---|";
+  }
+  text += (one ? " input | got | right |" : "") + line + (one ? "---|---|---|" : "");
+  for (const auto& [op, row] : found) {
+    text += "\n| `" + op + "` |";
+    for (const std::string& name : devices) text += " " + Cell(row.at(name)) + " |";
+    if (!one) continue;
+    const Accuracy& a = row.at(devices[0]);
+    char numbers[128];
+    std::snprintf(numbers, sizeof numbers, " | %.9Lg | %.12Lg |", a.got, a.want);
+    text += " " + conform::InputText(sweep.dtype, a.input) + numbers;
+  }
+  return text + "\n";
+}
+
 int Measure(const Options& o) {
   Sweep sweep;
   sweep.dtype = conform::DtypeByName(o.dtype);
@@ -81,7 +105,7 @@ int Measure(const Options& o) {
   if (sy_option_set("fallback", "error")) return Fail(sy_last_message());
 
   State state(o.state);
-  std::map<std::string, std::map<std::string, Accuracy>> found;  // by op and device
+  Found found;
   bool over = false;
   const std::vector<std::string> devices = conform::DevicesOf(o.plan);
   for (const std::string& name : devices) {
@@ -117,19 +141,8 @@ int Measure(const Options& o) {
       std::fflush(stdout);
     }
   }
-  if (!o.markdown.empty()) {
-    std::ofstream out(o.markdown);
-    out << "| " << o.dtype << " |";
-    for (const std::string& name : devices) out << " " << name << " |";
-    out << "\n|---|";
-    for (size_t i = 0; i < devices.size(); ++i) out << "---|";
-    for (const auto& [op, row] : found) {
-      out << "\n| " << op << " |";
-      for (const std::string& name : devices) out << " " << Cell(row.at(name)) << " |";
-    }
-    out << "\n";
-    if (!out) return Fail("cannot write " + o.markdown);
-  }
+  if (!o.markdown.empty() && !(std::ofstream(o.markdown) << Markdown(sweep, devices, found)))
+    return Fail("cannot write " + o.markdown);
   return over;
 }
 

@@ -23,7 +23,7 @@ using conform::Progress;
 struct Options {
   Plan plan;
   std::string level = "quick", shard = "0/1";
-  std::string waivers, json, junit, html, digests;
+  std::string waivers, json, junit, html, badge, digests;
   std::string explain;
   bool list = false, here = false, strict = false;
   std::string before, after;  // of diff
@@ -159,6 +159,7 @@ int Conform(const Context& context, Options o) {
       Write(o.json, report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   written = Write(o.junit, conform::JUnitReport(runs)) && written;
   if (!o.html.empty()) written = Write(o.html, conform::HtmlReport(report)) && written;
+  written = Write(o.badge, o.badge.empty() ? "" : conform::BadgeReport(plan, runs)) && written;
   written = Write(o.digests, DigestLines(runs)) && written;
   if (context.json) {
     nlohmann::json brief = report;
@@ -235,6 +236,7 @@ void AddConform(CLI::App* app, Context* context) {
   verb->add_option("--json", o->json, "Write a report here");
   verb->add_option("--junit", o->junit, "Write JUnit's XML here");
   verb->add_option("--html", o->html, "Write a page for people here");
+  verb->add_option("--badge", o->badge, "Write a small SVG picture of the result here");
   verb->add_option("--digests", o->digests, "Write a digest of the bits of each result here");
   verb->add_flag("--list", o->list, "Print the tests' names instead of running them");
   verb->add_option("--explain", o->explain,

@@ -52,6 +52,7 @@ int Devices(const Context& context) {
                std::string(TypeOf(r)) + (r.is_default ? ", default" : "")});
     devices.push_back({{"device", r.name},
                        {"name", r.description},
+                       {"driver", r.driver},
                        {"memory_bytes", r.total_bytes},
                        {"dtypes", Dtypes(r.dtypes_compute)},
                        {"plugin", r.plugin},
