@@ -23,6 +23,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "dispatcher/check/check.h"
 #include "dispatcher/dispatch/device.h"
 #include "dispatcher/dispatch/kernel.h"
 #include "dispatcher/dispatch/runtime.h"
@@ -350,9 +351,10 @@ absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* mani
       return absl::AlreadyExistsError(absl::StrFormat("op %s exists already", o.name));
   if (absl::Status s = GatherOptions(w, p); !s.ok()) return s;
 
-  if (table->start) {
+  if (GetOptions().check) check::Watch(p);
+  if (p->start_fn) {
     SetMessage("");
-    const SyStatus code = table->start(&p->host, &p->state);
+    const SyStatus code = p->start_fn(&p->host, &p->state);
     if (code != SY_OK)
       return StatusFrom(
           code,
