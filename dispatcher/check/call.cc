@@ -155,8 +155,11 @@ void KernelCall::End() {
   const auto clear = [](auto* list) {
     if (!list->empty()) std::memset(list->data(), 0, list->size() * sizeof(*list)[0]);
   };
-  clear(&in_);
-  clear(&out_);
+  // Views without elements: kernels do nothing with them, whatever else they say.
+  for (auto* views : {&in_, &out_}) {
+    clear(views);
+    for (SyView& v : *views) v.rank = 1;
+  }
   clear(&attrs_);
   clear(&consts_);
   to_ = SyCall{};

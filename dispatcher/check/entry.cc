@@ -87,6 +87,7 @@ SyStatus Entry::Checked(SyStatus code) {
     if (code == SY_OK) Plugin(kSticky, "OK from a device that was lost; want UNAVAILABLE for ever");
   }
   NoteLost(device_, code);
+  if (device_ && code == SY_UNAVAILABLE) device_->told = true;
   return code;
 }
 

@@ -63,11 +63,12 @@ bool Settle(const Entry& entry, DeviceWatch* d, StreamWatch* stream) {
     stream->reached = reached;
     return reached;
   };
-  if (LooksAtFlush(settled)) {
+  if (LooksAtFlush(settled) && !d->starts_late.load()) {
     const auto end = std::chrono::steady_clock::now() + kStartsWithin;
     auto pause = std::chrono::microseconds(1);
     while (query() < tick) {
       if (std::chrono::steady_clock::now() > end) {
+        d->starts_late = true;
         entry.Plugin(kFlush, absl::StrFormat("tick %d was not reached within %d s of flush; want "
                                              "flush to start what is held back",
                                              tick, kStartsWithin.count()));
@@ -114,14 +115,22 @@ bool Memory::Read(const std::vector<Region>& regions, std::vector<Bytes>* images
       std::memcpy(image.data(), static_cast<const char*>(r.memory.host.p) + r.begin, image.size());
       continue;
     }
-    if (Quietly(layer.memory.copy_out, layer.state, device_->handle, stream_ ? stream_->handle : 0,
-                r.memory.handle, r.begin, static_cast<void*>(image.data()), r.bytes) != SY_OK) {
-      Settle(entry_, device_, stream_);  // what is queued writes into the images
-      return false;
+    if (const SyStatus code = Quietly(layer.memory.copy_out, layer.state, device_->handle,
+                                      stream_ ? stream_->handle : 0, r.memory.handle, r.begin,
+                                      static_cast<void*>(image.data()), r.bytes);
+        code != SY_OK) {
+      NoteLost(device_, code);
+      return Leave(images);
     }
     queued = true;
   }
-  return !queued || Settle(entry_, device_, stream_);
+  return !queued || Settle(entry_, device_, stream_) || Leave(images);
+}
+
+bool Memory::Leave(std::vector<Bytes>* images) {
+  if (!Settle(entry_, device_, stream_)) new std::vector<Bytes>(std::move(*images));
+  images->clear();
+  return false;
 }
 
 bool Memory::Write(const Region& r, const Bytes& image, const Bytes* mask) {
@@ -134,10 +143,11 @@ bool Memory::Write(const Region& r, const Bytes& image, const Bytes* mask) {
     return true;
   }
   const Layer& layer = *device_->layer;
-  return Quietly(layer.memory.copy_in, layer.state, device_->handle, stream_ ? stream_->handle : 0,
-                 r.memory.handle, r.begin, static_cast<const void*>(image.data()),
-                 r.bytes) == SY_OK &&
-         Settle(entry_, device_, stream_);
+  const SyStatus code =
+      Quietly(layer.memory.copy_in, layer.state, device_->handle, stream_ ? stream_->handle : 0,
+              r.memory.handle, r.begin, static_cast<const void*>(image.data()), r.bytes);
+  NoteLost(device_, code);
+  return code == SY_OK && Settle(entry_, device_, stream_);
 }
 
 Hold::Hold(BlockWatch* block, bool alone) : block_(block), alone_(alone) {

@@ -42,6 +42,8 @@ class Memory {
 
  private:
   bool Direct(const Region& region) const;
+  // Something has failed: what is queued may still write into the images. Returns false.
+  bool Leave(std::vector<Bytes>* images);
   const Entry& entry_;
   DeviceWatch* device_;
   StreamWatch* stream_;

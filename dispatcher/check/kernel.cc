@@ -27,7 +27,7 @@ class Run {
         planned_(given.plan != nullptr || call_.kernel().plan != nullptr) {}
 
   SyStatus Do() {
-    if (device_->lost.load())
+    if (device_->told.load())
       entry_.Host(kSticky, "called on a lost device; want only free, destroy and close");
     call_.CheckViews(entry_);
     const uint64_t signature = call_.Signature();
@@ -233,7 +233,7 @@ class Run {
     const Layer& owner = *device_->layer;
     std::vector<std::pair<SyMemory, int64_t>> memory;
     std::vector<Region> regions;
-    const absl::Cleanup give_back = [&] {
+    absl::Cleanup give_back = [&] {
       for (const auto& m : memory)
         Quietly(owner.memory.free, owner.state, device_->handle, m.first.handle);
     };
@@ -257,19 +257,24 @@ class Run {
         else if (strange && !Given(p, i))
           image[i] = static_cast<unsigned char>(~image[i]);
       }
-      if (!memory_.Write(regions.back(), image, nullptr)) return false;
+      if (!memory_.Write(regions.back(), image, nullptr)) {
+        std::move(give_back).Cancel();  // work may be queued that uses it
+        return false;
+      }
     }
     const std::unique_ptr<KernelCall::Elsewhere> there = call_.On(places_, memory);
     const SyStatus code = Quietly(call_.kernel().run, static_cast<const SyCall*>(&there->call));
     if (code != SY_OK) {
-      Settle(entry_, device_, on_.get());
+      if (!Settle(entry_, device_, on_.get())) std::move(give_back).Cancel();
       if (!device_->lost.load() && code != SY_RESOURCE_EXHAUSTED)
         entry_.Plugin(kKernels, absl::StrCat(CodeName(code),
                                              " from the same call on other memory; "
                                              "want OK again"));
       return false;
     }
-    return memory_.Read(regions, images);
+    if (memory_.Read(regions, images)) return true;
+    std::move(give_back).Cancel();
+    return false;
   }
 
   // Bytes of the outputs that are others than after the first call.

@@ -18,6 +18,15 @@ Open& TheOpen() {
   return *open;
 }
 
+// A plugin may bring an unwinder of its own. What it calls of ours to find a handler for its
+// exception is set up by the first exception that is ours.
+void SetUpUnwinder() {
+  try {
+    throw 0;
+  } catch (int) {
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<BlockWatch> DeviceWatch::Block(uint64_t memory) {
@@ -59,6 +68,7 @@ std::shared_ptr<DeviceWatch> FindDevice(const Layer& layer, const char* kind, ui
 }
 
 void Watch(PluginInstance* p) {
+  SetUpUnwinder();
   auto layer = std::make_shared<Layer>();
   layer->plugin = p;
   layer->start = p->start_fn;

@@ -62,15 +62,16 @@ struct DeviceWatch {
   uint64_t handle = 0;
   std::string name, kind;
   SyDeviceInfo info{};
-  std::atomic<bool> lost{false};
-  std::atomic<int> inside{0};  // calls on the open device
+  std::atomic<bool> lost{false}, told{false};  // ... and the host has heard of it
+  std::atomic<bool> starts_late{false};        // flush was found not to start work
+  std::atomic<int> inside{0};                  // calls on the open device
   std::atomic<int> has_address{-1};
   std::mutex mutex;  // the maps
   std::unordered_map<uint64_t, std::shared_ptr<BlockWatch>> blocks;
   std::map<uint64_t, std::shared_ptr<StreamWatch>> streams;
   std::mutex own_mutex;  // our own stream
   std::shared_ptr<StreamWatch> own;
-  int coherence_looks = 0;  // under own_mutex
+  int copy_looks = 0;  // under own_mutex
 
   std::shared_ptr<BlockWatch> Block(uint64_t memory);
   std::shared_ptr<StreamWatch> Stream(uint64_t stream);

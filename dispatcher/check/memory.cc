@@ -22,7 +22,7 @@ struct OnMemory {
         entry(layer, device.get(), function) {
     if (!device)
       entry.Host(kHandles, absl::StrFormat("device %d is not open", device_handle));
-    else if (device->lost.load())
+    else if (device->told.load())
       entry.Host(kSticky, "called on a lost device; want only free, destroy and close");
   }
   Layer* layer;
@@ -94,22 +94,36 @@ SyMemory Behind(const SyMemory& m, int64_t front) {
   return seen;
 }
 
-// What copies write is what the host's address shows.
-void CheckCoherence(const OnMemory& on, const BlockWatch& block, StreamWatch* stream) {
+// Of the first allocations: what copies write is what the host's address shows, and copy_within,
+// which the host has little use for, copies.
+void CheckCopies(const OnMemory& on, const std::shared_ptr<BlockWatch>& block,
+                 StreamWatch* stream) {
   const SyMemoryFns& fns = on.layer->memory;
-  if (!block.real.host.p || on.device->coherence_looks++ >= 4) return;
-  const int64_t n = std::min<int64_t>(block.all, 4096);
-  Bytes pattern(static_cast<size_t>(n));
+  DeviceWatch* d = on.device.get();
+  if (d->copy_looks++ >= 4) return;
+  Bytes pattern(static_cast<size_t>(block->all));
   for (size_t i = 0; i < pattern.size(); ++i) pattern[i] = static_cast<unsigned char>(i * 7 + 3);
-  if (Quietly(fns.copy_in, on.layer->state, on.device->handle, stream ? stream->handle : 0,
-              block.handle, int64_t{0}, static_cast<const void*>(pattern.data()), n) != SY_OK ||
-      !Settle(on.entry, on.device.get(), stream))
+  const uint64_t handle = stream ? stream->handle : 0;
+  if (Quietly(fns.copy_in, on.layer->state, d->handle, handle, block->handle, int64_t{0},
+              static_cast<const void*>(pattern.data()), block->all) != SY_OK ||
+      !Settle(on.entry, d, stream))
     return;
-  Quietly(fns.invalidate_range, on.layer->state, on.device->handle, block.handle, int64_t{0}, n);
-  if (std::memcmp(block.real.host.p, pattern.data(), pattern.size()) != 0)
-    on.entry.Plugin(kMemoryKinds,
-                    "the host address of new memory shows other bytes than copy_in "
-                    "has written there");
+  Quietly(fns.invalidate_range, on.layer->state, d->handle, block->handle, int64_t{0}, block->all);
+  if (block->real.host.p && std::memcmp(block->real.host.p, pattern.data(), pattern.size()) != 0)
+    return on.entry.Plugin(kMemoryKinds,
+                           "the host address of new memory shows other bytes than "
+                           "copy_in has written there");
+  // An odd number of bytes to an odd place.
+  const int64_t n = std::min<int64_t>(block->all / 3, 37), to = block->all / 2 | 1;
+  if (Quietly(fns.copy_within, on.layer->state, d->handle, handle, block->handle, to, block->handle,
+              int64_t{0}, n) != SY_OK)
+    return;
+  std::copy_n(pattern.begin(), n, pattern.begin() + to);
+  std::vector<Bytes> images;
+  if (Memory(on.entry, d, stream).Read({Whole(block)}, &images) && images[0] != pattern)
+    on.entry.Plugin(kCopies, absl::StrFormat("copy_within of %d bytes to byte %d of %d has left "
+                                             "other bytes than it should",
+                                             n, to, block->all));
 }
 
 SyStatus Alloc(void* state, uint64_t handle, int64_t bytes, uint32_t kind, SyAllocation* out) {
@@ -148,7 +162,7 @@ SyStatus Alloc(void* state, uint64_t handle, int64_t bytes, uint32_t kind, SyAll
   const bool whole = static_cast<int64_t>(a.bytes) >= block->all && a.memory.handle;
   if (whole) {
     const OwnStream own(d);
-    CheckCoherence(on, *block, own.get());
+    CheckCopies(on, block, own.get());
     const Bytes fresh(static_cast<size_t>(block->all), kZone);
     Memory(on.entry, d, own.get()).Write(Whole(block), fresh, nullptr);
   }

@@ -20,7 +20,7 @@ struct Call {
     if (!device) entry.Host(kHandles, absl::StrFormat("device %d is not open", device_handle));
   }
   void NotLost() const {
-    if (device && device->lost.load())
+    if (device && device->told.load())
       entry.Host(kSticky, "called on a lost device; want only free, destroy and close");
   }
   Layer* layer;

@@ -53,7 +53,10 @@ TEST(Check, FindsEveryMutant) {
     caught += found;
     EXPECT_TRUE(found) << m.name << ": want " << m.rule << "\n" << text;
     EXPECT_EQ(text.find("exit code"), std::string::npos) << m.name << "\n" << text;
-    EXPECT_EQ(text.find("host to plugin"), std::string::npos) << m.name << "\n" << text;
+    // A handle that is given out twice is given back twice.
+    if (m.rule != std::string("R40")) {
+      EXPECT_EQ(text.find("host to plugin"), std::string::npos) << m.name << "\n" << text;
+    }
   }
   std::printf("broken promises found: %d of %d\n", caught, all);
 }

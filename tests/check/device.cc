@@ -107,6 +107,7 @@ SyStatus Alloc(void*, uint64_t, int64_t bytes, uint32_t, SyAllocation* out) {
   uint64_t handle = s.last_handle += OnStreams() ? 1 : 64;
   if (Is("alloc_gives_a_handle_twice") && CHECKED_FROM(4)) handle = s.last_handle = handle - 1;
   s.blocks[handle] = block;
+  if (Is("writes_a_neighbour_later") && CHECKED_FROM(5)) first->bytes[first->size - 1] ^= 1;
   out->memory.handle = Is("alloc_gives_zero") ? 0 : handle;
   out->kind = SY_MEMORY_DEVICE;
   if (!OnStreams()) {
@@ -135,13 +136,13 @@ void Free(void*, uint64_t, uint64_t handle) {
     Host()->host_free(p);
     Host()->host_free(p);
   }
-  TheState().blocks.erase(handle);
+  if (!Is("alloc_gives_a_handle_twice")) TheState().blocks.erase(handle);  // no use after it
 }
 
 SyStatus CopyIn(void*, uint64_t, uint64_t stream, uint64_t to, int64_t offset, const void* host,
                 int64_t bytes) {
   if (TheState().lost && !Is("device_comes_back")) return Lost();
-  if (Is("device_comes_back") && CHECKED_FROM(6) && !TheState().lost) {
+  if (Is("device_comes_back") && CHECKED_FROM(5) && !TheState().lost) {
     TheState().lost = true;
     return Lost();
   }

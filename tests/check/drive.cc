@@ -87,7 +87,9 @@ void Use(const char* name) {
   SyTensor* good = keep(From(std::vector<int64_t>{0, 1, 5, 2}, {4, 1}, SY_I64, name));
   Read(keep(Run("gather", {a, good}, nullptr, &along, sizeof along)));
   SyTensor* bad = keep(From(std::vector<int64_t>{0, 1, 9, 7}, {4, 1}, SY_I64, name));
-  Read(keep(Run("gather", {a, bad}, nullptr, &along, sizeof along)));
+  keep(Run("gather", {a, bad}, nullptr, &along, sizeof along));
+  bad = keep(From(std::vector<int64_t>{0, 8, 1, 7}, {4, 1}, SY_I64, name));
+  Read(keep(Run("gather", {b, bad}, nullptr, &along, sizeof along)));
   // 24 bytes, read from the middle of a block.
   SySlice row = {0, 1, 2, 1};
   Read(keep(Run("slice", {b}, nullptr, &row, sizeof row)));
@@ -103,6 +105,7 @@ void Use(const char* name) {
   SyTimestamp *from = nullptr, *to = nullptr;
   sy_timestamp_create(device, &from);
   Read(keep(Run("exp", {b})));
+  Read(keep(Run("add", {a, b})));
   sy_timestamp_create(device, &to);
   int64_t ns = 0;
   if (from && to) sy_timestamp_elapsed(from, to, &ns);

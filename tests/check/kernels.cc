@@ -72,7 +72,6 @@ SyStatus Before(const SyCall& c, int index) {
 SyStatus After(const SyCall& c, int index) {
   if (index == kGather && Word(c)->code) {
     if (Is("kernel_notes_another_op")) Word(c)->op = 0x7fff;
-    if (Is("kernel_notes_the_last_index")) ++Word(c)->position;
   }
   if (index != kMap || c.in_count < 1) return SY_OK;
   const SyView &in = c.in[0], &out = c.out[0];
@@ -100,6 +99,10 @@ SyStatus After(const SyCall& c, int index) {
 SyStatus Work(const SyCall& c, int index) {
   const bool relu = index == kMap && Of(c, "relu");
   if (relu && Is("kernel_writes_nothing")) return SY_OK;
+  if (index == kMap && Of(c, "exp"))
+    for (const char* m : {"error_does_not_stick", "error_changes", "reset_keeps_the_error"})
+      if (Is(m)) return Host()->fail(SY_INTERNAL, "the work has failed");
+  if (index == kGather && Is("kernel_notes_the_last_index")) Word(c)->code = 0;
   std::vector<SyView> out(c.out, c.out + c.out_count);
   SyCall call = c;
   call.out = out.data();
@@ -150,7 +153,7 @@ SyStatus Plan(const SyCall* c, SyPlan* out) {
   if (Is("plan_writes")) Data(c->out[0])[0] ^= 1;
   if (Is("plan_queues"))
     Flush(TheState().queues.begin()->second.get()),
-        At(c->out[0].memory.handle)[c->out[0].offset] ^= 1;
+        At(c->out[0].memory.handle)[c->out[0].offset] += 1;
   if (Is("plan_writes_behind")) reinterpret_cast<char*>(out)[sizeof *out] = 1;
   if (Is("plan_changes_size")) out->size += 8;
   if (Is("plan_refuses_and_leaves_a_state")) {
