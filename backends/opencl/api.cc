@@ -4,6 +4,13 @@
 
 namespace sy::opencl {
 
+KeepSignalHandlers::KeepSignalHandlers() {
+  for (int i = 1; i < kSignals; ++i) sigaction(i, nullptr, &before_[i]);
+}
+KeepSignalHandlers::~KeepSignalHandlers() {
+  for (int i = 1; i < kSignals; ++i) sigaction(i, &before_[i], nullptr);
+}
+
 bool LoadApi(const std::string& path, Api* out, std::string* reason) {
   const std::string name = path.empty() ? "libOpenCL.so.1" : path;
   void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);

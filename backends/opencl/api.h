@@ -5,10 +5,25 @@
 
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
+#include <signal.h>
 
 #include <string>
 
 namespace sy::opencl {
+
+// Drivers bring compilers that take the program's signal handlers, Ctrl-C's too (LLVM, in PoCL):
+// what they were goes back when this goes out of scope.
+class KeepSignalHandlers {
+ public:
+  KeepSignalHandlers();
+  ~KeepSignalHandlers();
+  KeepSignalHandlers(const KeepSignalHandlers&) = delete;
+  KeepSignalHandlers& operator=(const KeepSignalHandlers&) = delete;
+
+ private:
+  static constexpr int kSignals = 32;
+  struct sigaction before_[kSignals];
+};
 
 #define SY_OPENCL_FUNCTIONS(X)    \
   X(clGetPlatformIDs)             \

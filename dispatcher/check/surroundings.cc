@@ -38,6 +38,8 @@ uint32_t X87() { return 0; }
 void SetX87(uint32_t) {}
 #endif
 
+constexpr int kRestorer = 0x04000000;  // libc's own, which comes with every sigaction()
+
 uint64_t Environment() {
   uint64_t hash = 1469598103934665603u;
   for (char** e = environ; e && *e; ++e)
@@ -64,7 +66,7 @@ Surroundings Surroundings::Now() {
     s.handlers_[i] = {action.sa_flags & SA_SIGINFO
                           ? reinterpret_cast<uintptr_t>(action.sa_sigaction)
                           : reinterpret_cast<uintptr_t>(action.sa_handler),
-                      action.sa_flags};
+                      action.sa_flags & ~kRestorer};
   }
   char folder[PATH_MAX];
   s.folder_ = getcwd(folder, sizeof folder) ? folder : "";
