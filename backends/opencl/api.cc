@@ -2,13 +2,20 @@
 
 #include <dlfcn.h>
 
-namespace sy::opencl {
+#include <cstdlib>
 
-KeepSignalHandlers::KeepSignalHandlers() {
-  for (int i = 1; i < kSignals; ++i) sigaction(i, nullptr, &before_[i]);
+namespace sy::opencl {
+namespace {
+constexpr char kVariable[] = "HWLOC_PLUGINS_PATH";
 }
-KeepSignalHandlers::~KeepSignalHandlers() {
+
+KeepSurroundings::KeepSurroundings() {
+  for (int i = 1; i < kSignals; ++i) sigaction(i, nullptr, &before_[i]);
+  had_variable_ = std::getenv(kVariable) != nullptr;
+}
+KeepSurroundings::~KeepSurroundings() {
   for (int i = 1; i < kSignals; ++i) sigaction(i, &before_[i], nullptr);
+  if (!had_variable_) unsetenv(kVariable);
 }
 
 bool LoadApi(const std::string& path, Api* out, std::string* reason) {

@@ -11,18 +11,20 @@
 
 namespace sy::opencl {
 
-// Drivers bring compilers that take the program's signal handlers, Ctrl-C's too (LLVM, in PoCL):
-// what they were goes back when this goes out of scope.
-class KeepSignalHandlers {
+// Drivers bring compilers that take the program's signal handlers, Ctrl-C's too (LLVM, in PoCL),
+// and set variables for libraries (PoCL for hwloc): what they were goes back when this goes out of
+// scope.
+class KeepSurroundings {
  public:
-  KeepSignalHandlers();
-  ~KeepSignalHandlers();
-  KeepSignalHandlers(const KeepSignalHandlers&) = delete;
-  KeepSignalHandlers& operator=(const KeepSignalHandlers&) = delete;
+  KeepSurroundings();
+  ~KeepSurroundings();
+  KeepSurroundings(const KeepSurroundings&) = delete;
+  KeepSurroundings& operator=(const KeepSurroundings&) = delete;
 
  private:
   static constexpr int kSignals = 32;
   struct sigaction before_[kSignals];
+  bool had_variable_;
 };
 
 #define SY_OPENCL_FUNCTIONS(X)    \

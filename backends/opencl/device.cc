@@ -65,7 +65,7 @@ bool EndsTheProcess(const Api& cl, cl_platform_id platform) {
 }
 
 void FindDevices(State* s) {
-  const KeepSignalHandlers keep;
+  const KeepSurroundings keep;
   if (!LoadApi(s->host->option_text(s->host, "loader"), &s->api, &s->reason)) return;
   const Api& cl = s->api;
   cl_uint platforms = 0;

@@ -5,6 +5,7 @@
 #include <cfenv>
 #include <climits>
 #include <cstring>
+#include <set>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -12,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 extern char** environ;
 
@@ -40,14 +42,23 @@ void SetX87(uint32_t) {}
 
 constexpr int kRestorer = 0x04000000;  // libc's own, which comes with every sigaction()
 
-uint64_t Environment() {
-  uint64_t hash = 1469598103934665603u;
-  for (char** e = environ; e && *e; ++e)
-    for (const char* c = *e;; ++c) {
-      hash = (hash ^ static_cast<unsigned char>(*c)) * 1099511628211u;
-      if (!*c) break;
-    }
-  return hash;
+// "NAME=value" each, with its 0.
+std::string Environment() {
+  std::string all;
+  for (char** e = environ; e && *e; ++e) all.append(*e, std::strlen(*e) + 1);
+  return all;
+}
+
+// Names of variables that are in one and not, or otherwise, in the other.
+void Differ(const std::string& a, const std::string& b, std::set<std::string>* names) {
+  for (size_t at = 0; at < a.size(); at += std::strlen(&a[at]) + 1) {
+    const std::string line(&a[at]);
+    // With the 0 before it and behind it: the whole line.
+    const std::string whole = std::string(1, '\0') + line + std::string(1, '\0');
+    if (b.compare(0, line.size() + 1, line + std::string(1, '\0')) != 0 &&
+        b.find(whole) == std::string::npos)
+      names->insert(line.substr(0, line.find('=')));
+  }
 }
 
 }  // namespace
@@ -93,7 +104,12 @@ std::string Surroundings::Changed(const Surroundings& now) const {
       add(absl::StrFormat("the handler of signal %d (%s)", i, strsignal(i)));
   }
   if (folder_ != now.folder_) add(absl::StrCat("the current directory to ", now.folder_));
-  if (environment_ != now.environment_) add("the environment");
+  if (environment_ != now.environment_) {
+    std::set<std::string> names;
+    Differ(environment_, now.environment_, &names);
+    Differ(now.environment_, environment_, &names);
+    add(absl::StrCat("the environment (", absl::StrJoin(names, ", "), ")"));
+  }
   return what;
 }
 

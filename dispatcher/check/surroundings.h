@@ -25,12 +25,11 @@ class Surroundings {
     uintptr_t function = 0;
     int flags = 0;
   };
-  std::string locale_, folder_;
+  std::string locale_, folder_, environment_;
   locale_t thread_locale_{};
   uint32_t modes_ = 0, x87_ = 0;
   sigset_t mask_{};
   Handler handlers_[kSignals];
-  uint64_t environment_ = 0;
 };
 
 }  // namespace sy::check
