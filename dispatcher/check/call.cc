@@ -112,7 +112,13 @@ void KernelCall::CheckViews(const Entry& entry) const {
     for (const SyView& v : *views) {
       if (!HasData(v)) continue;
       const std::shared_ptr<BlockWatch> block = device_->Block(v.memory.handle);
-      if (!block) continue;  // memory of the program's
+      if (!block) {  // memory of the program's, where the device can use it
+        if (!MayBeForeign())
+          entry.Host(kHandles, absl::StrFormat("a view of memory %d, which was never allocated, or "
+                                               "is freed",
+                                               v.memory.handle));
+        continue;
+      }
       int64_t low, high;
       Extent(v, &low, &high);
       if (low < block->front || high > block->front + block->bytes)
@@ -141,6 +147,10 @@ void KernelCall::CheckViews(const Entry& entry) const {
                             MayBeInPlace() ? "allow the very view alone" : "do not allow it"));
     }
   }
+}
+
+bool KernelCall::MayBeForeign() const {
+  return device_->info.memory_kinds & SY_MEMORY_HOST_VISIBLE;
 }
 
 bool KernelCall::WasChanged() const {
@@ -177,8 +187,10 @@ std::vector<Place> KernelCall::Places() const {
     Place& p = places.emplace_back();
     if (std::shared_ptr<BlockWatch> block = device_->Block(memory.handle))
       p.region = Whole(block);
-    else
+    else if (MayBeForeign())
       p.region = {memory, nullptr, low, high - low};
+    else
+      all = kMostBytes + 1;  // there is nothing to look at
     all += p.region.bytes;
     return &p;
   };
@@ -186,6 +198,7 @@ std::vector<Place> KernelCall::Places() const {
     if (!HasData(v)) return;
     int64_t low, high;
     Extent(v, &low, &high);
+    if (all > kMostBytes) return;
     Place* p = place_of(v.memory, low, high);
     if (all > kMostBytes) return;
     (p->*mask).resize(static_cast<size_t>(p->region.bytes), 0);

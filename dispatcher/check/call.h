@@ -30,7 +30,8 @@ class KernelCall {
   const SyCall& to() const { return to_; }
   const SyKernel& kernel() const { return kernel_; }
   bool is(const char* op) const;
-  bool MayReport() const;  // in the status word
+  bool MayReport() const;     // in the status word
+  bool MayBeForeign() const;  // views of memory that the plugin has not allocated
   bool MayBeInPlace() const { return kernel_.flags & SY_KERNEL_IN_PLACE; }
 
   // What the host promises of views: inside their memory, no overlap.

@@ -69,6 +69,27 @@ TEST(Check, FindsNothingWhereAllIsKept) {
   }
 }
 
+// What the checker found in our host.
+TEST(Check, FindsNoFaultOfTheHosts) {
+  for (const char* plugin : {"NOT_IN_PLACE", "REFUSES"})
+    for (const char* device : {"MEMORY", "STREAMS"}) {
+      const std::string text =
+          Drive(std::string("SY_CHECK=1 CHECK_PLUGIN=") + plugin + " CHECK_DEVICE=" + device,
+                kPlugin, "checked:0");
+      EXPECT_TRUE(text.ends_with("violations: 0\n")) << plugin << " " << device << "\n" << text;
+    }
+}
+
+TEST(Check, MayFailAStreamWhileTheDeviceOpens) {
+  for (const char* check : {"0", "1"}) {
+    const std::string text =
+        Drive(std::string("SY_CHECK=") + check + " CHECK_PLUGIN=FAILS_EARLY CHECK_DEVICE=STREAMS",
+              kPlugin, "checked:0");
+    EXPECT_EQ(text.find("exit code"), std::string::npos) << text;  // it does not hang
+    EXPECT_NE(text.find("violations: "), std::string::npos) << text;
+  }
+}
+
 TEST(Check, SaysNothingWhenOff) {
   const std::string text =
       Drive("SY_CHECK=0 CHECK_MUTANT=kernel_writes_input", kPlugin, "checked:0");

@@ -38,6 +38,11 @@ bool Is(const char* mutant) {
   return chosen == mutant;
 }
 
+bool IsPlugin(const char* kind) {
+  static const std::string chosen = Variable("CHECK_PLUGIN");
+  return chosen == kind;
+}
+
 bool OnStreams() {
   static const bool streams = [] {
     for (const Known& m : kMutants)
@@ -216,6 +221,7 @@ SyStatus Create(void*, uint64_t, uint32_t, uint64_t* out) {
   if (Is("stream_zero") && count == 3) handle = 0;
   if (Is("stream_twice") && count == 3) handle = 2;
   TheState().queues[handle] = std::make_shared<Queue>();
+  if (IsPlugin("FAILS_EARLY")) Host()->stream_fail(Host(), kDevice, handle, SY_INTERNAL, "early");
   *out = handle;
   return SY_OK;
 }

@@ -12,7 +12,8 @@
 
 namespace checked {
 
-SyKernel kernels[] = {SY_KIT_CORE_KERNELS};
+// The last refuses every call, after the host has made it dense.
+SyKernel kernels[] = {SY_KIT_CORE_KERNELS, SY_KIT_KERNEL("map", sy_kit_map, 0)};
 const int kKernels = sizeof kernels / sizeof *kernels;
 
 namespace {
@@ -172,6 +173,12 @@ void Fill(std::integer_sequence<int, kIndex...>) {
 
 void FillKernels() {
   Fill(std::make_integer_sequence<int, kRow + 1>());
+  SyKernel& refuses = kernels[kRow + 1];
+  refuses.run = [](const SyCall*) -> SyStatus { return SY_UNIMPLEMENTED; };
+  refuses.priority = IsPlugin("REFUSES") ? 1 : -1;
+  refuses.accepts = 0;
+  if (IsPlugin("NOT_IN_PLACE"))
+    for (SyKernel& k : kernels) k.flags = 0;
   for (const char* m : {"plan_changes", "plan_looks_at_data", "plan_writes", "plan_queues",
                         "plan_writes_behind", "plan_changes_size", "run_refuses_what_plan_took",
                         "plan_refuses_and_leaves_a_state", "kernel_writes_behind_scratch"})

@@ -1,6 +1,7 @@
 // A device that keeps every promise of sy_plugin.h but one, which the environment variable
 // CHECK_MUTANT names (mutants.inc); without it, all. CHECK_DEVICE=STREAMS or MEMORY chooses the
-// device where no mutant does.
+// device where no mutant does. CHECK_PLUGIN=NOT_IN_PLACE, REFUSES, FAILS_EARLY: promises are kept,
+// in ways that hosts have stumbled over.
 #ifndef TESTS_CHECK_MUTANT_H_
 #define TESTS_CHECK_MUTANT_H_
 
@@ -15,6 +16,7 @@
 namespace checked {
 
 bool Is(const char* mutant);
+bool IsPlugin(const char* kind);
 bool OnStreams();  // which of the two devices it is
 
 // True the n-th time and from then on; one counter for each place in the source.
