@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -50,7 +51,8 @@ void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus c
   const std::shared_ptr<DeviceWatch> d = FindDevice(*layer, nullptr, device);
   if (!AtWork() && !(layer->plugin->flags & SY_PLUGIN_OWNS_THREADS))
     Told(host, "stream_fail", kOwnThreads,
-         "called from a thread of the plugin's own, and its flags do not say OWNS_THREADS");
+         "called from a thread of the plugin's own, and its flags do not say "
+         "OWNS_THREADS");
   if (!d)
     Told(host, "stream_fail", kHandles, absl::StrFormat("device %d is not open", device));
   else if (d->own && d->own->handle == stream) {
@@ -88,7 +90,28 @@ void HostFree(void* memory) {
   if (known) return Real().host_free(memory);
   if (Layer* layer = AtWork())
     Report(kOwnership, "plugin", *layer, "", "host_free",
-           "memory that host_alloc did not give, or that is freed; want each block once");
+           "memory that host_alloc did not give, or that is freed; want each "
+           "block once");
+}
+
+// The caller's frame on the host's threads, too.
+struct Job {
+  SyRangeFn fn;
+  void* context;
+  void* frame;
+};
+
+void ParallelFor(int64_t count, int64_t grain, SyRangeFn fn, void* context) {
+  Job job{fn, context, Mine().check_frame};
+  Real().parallel_for(
+      count, grain,
+      [](void* given, int64_t begin, int64_t end) {
+        const auto* j = static_cast<const Job*>(given);
+        void* before = std::exchange(Mine().check_frame, j->frame);
+        j->fn(j->context, begin, end);
+        Mine().check_frame = before;
+      },
+      &job);
 }
 
 void CheckOption(const SyHost* host, const char* function, const char* name,
@@ -125,6 +148,7 @@ void WrapHost(Layer* layer) {
   }();
   (void)once;
   h.stream_fail = StreamFail;
+  h.parallel_for = ParallelFor;
   h.host_alloc = HostAlloc;
   h.host_free = HostFree;
   h.option_int = OptionInt;

@@ -1,6 +1,7 @@
-// Kernels: what a call reads and writes. The memory of the call is looked at before and after; the
-// first call of each signature, and one that may have left outputs alone, is made once more on
-// other memory that differs where the call has no business.
+// Kernels: what a call reads and writes. The memory of the call is looked at
+// before and after; the first call of each signature, and one that may have
+// left outputs alone, is made once more on other memory that differs where the
+// call has no business.
 #include <algorithm>
 #include <cstring>
 
@@ -63,7 +64,8 @@ class Run {
   }
 
  private:
-  // In the order of their addresses, so that two calls never wait for each other.
+  // In the order of their addresses, so that two calls never wait for each
+  // other.
   std::vector<Hold> HoldAll() {
     std::vector<std::pair<BlockWatch*, bool>> blocks;
     for (const Place& p : places_)
@@ -182,7 +184,8 @@ class Run {
       for (size_t i = 0; i < damage.size(); ++i) status |= damage[i] && p.At(p.status, i);
       if (status)
         entry_.Plugin(kKernels,
-                      "it wrote the status word, which is for gather, scatter and kernels "
+                      "it wrote the status word, which is for "
+                      "gather, scatter and kernels "
                       "of ops");
       for (size_t i = 0; i < damage.size(); ++i)
         if (p.At(p.status, i)) allowed[i] = 1;
@@ -228,7 +231,8 @@ class Run {
 
   // ---- once more, elsewhere
 
-  // The call on fresh memory. `strange`: what lies outside of its views is other than it was.
+  // The call on fresh memory. `strange`: what lies outside of its views is
+  // other than it was.
   bool Again(bool strange, std::vector<Bytes>* images) {
     const Layer& owner = *device_->layer;
     std::vector<std::pair<SyMemory, int64_t>> memory;
@@ -337,20 +341,28 @@ std::string NameOf(const SyKernel& k, int32_t op) {
                       of && of->name != k.op ? absl::StrCat(" of ", of->name) : "");
 }
 
+// The device's own plugin is not watched, or it is not open: nothing is known
+// of its memory.
+SyStatus Unseen(Layer* layer, const SyKernel& k, const SyCall& given) {
+  Entry entry(layer, nullptr, NameOf(k, given.op));
+  if (!k.device) entry.Host(kHandles, absl::StrFormat("device %d is not open", given.device));
+  SyCall call = given;
+  call.state = layer->state;
+  if (call.plan) call.plan = static_cast<const PlanWatch*>(call.plan)->state;
+  return entry.Ask(k.run, static_cast<const SyCall*>(&call));
+}
+
 SyStatus RunKernel(const SyCall* call) {
   auto* layer = static_cast<Layer*>(call->state);
   const int kernel = layer->rows.at(call->kernel);
   const SyKernel& k = layer->kernels[static_cast<size_t>(kernel)];
   const std::shared_ptr<DeviceWatch> device = FindDevice(*layer, k.device, call->device);
-  if (!device) {
-    Entry entry(layer, nullptr, NameOf(k, call->op));
-    entry.Host(kHandles, absl::StrFormat("device %d is not open", call->device));
-    return SY_FAILED_PRECONDITION;
-  }
+  if (!device) return Unseen(layer, k, *call);
   return Run(layer, kernel, device, *call, NameOf(k, call->op)).Do();
 }
 
-// Asks twice, the second time with other data beneath the views and on the side.
+// Asks twice, the second time with other data beneath the views and on the
+// side.
 SyStatus PlanKernel(const SyCall* call, SyPlan* out) {
   auto* layer = static_cast<Layer*>(call->state);
   const int index = layer->rows.at(call->kernel);
@@ -358,8 +370,11 @@ SyStatus PlanKernel(const SyCall* call, SyPlan* out) {
   const std::shared_ptr<DeviceWatch> device = FindDevice(*layer, k.device, call->device);
   Entry entry(layer, device.get(), absl::StrCat("plan of ", NameOf(k, call->op)));
   if (!device) {
-    entry.Host(kHandles, absl::StrFormat("device %d is not open", call->device));
-    return SY_FAILED_PRECONDITION;
+    SyCall there = *call;
+    there.state = layer->state;
+    const SyStatus code = entry.Ask(k.plan, static_cast<const SyCall*>(&there), out);
+    if (code == SY_OK) out->state = new PlanWatch{index, out->state};
+    return code;
   }
   return AskForPlan(entry, layer, index, device.get(), *call, out);
 }

@@ -102,6 +102,11 @@ void Use(const char* name) {
     Read(keep(Run("add", {made.back(), b})));
     sy_stream_release(stream);
   }
+  SyStream* idle = nullptr;  // made and never used
+  if (sy_stream_create(device, &stream) == SY_OK && sy_stream_create(device, &idle) == SY_OK) {
+    sy_stream_release(stream);
+    sy_stream_release(idle);
+  }
   SyTimestamp *from = nullptr, *to = nullptr;
   sy_timestamp_create(device, &from);
   Read(keep(Run("exp", {b})));
