@@ -2,21 +2,7 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
-
 namespace sy::opencl {
-namespace {
-constexpr char kVariable[] = "HWLOC_PLUGINS_PATH";
-}
-
-KeepSurroundings::KeepSurroundings() {
-  for (int i = 1; i < kSignals; ++i) sigaction(i, nullptr, &before_[i]);
-  had_variable_ = std::getenv(kVariable) != nullptr;
-}
-KeepSurroundings::~KeepSurroundings() {
-  for (int i = 1; i < kSignals; ++i) sigaction(i, &before_[i], nullptr);
-  if (!had_variable_) unsetenv(kVariable);
-}
 
 bool LoadApi(const std::string& path, Api* out, std::string* reason) {
   const std::string name = path.empty() ? "libOpenCL.so.1" : path;

@@ -5,27 +5,10 @@
 
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
-#include <signal.h>
 
 #include <string>
 
 namespace sy::opencl {
-
-// Drivers bring compilers that take the program's signal handlers, Ctrl-C's too (LLVM, in PoCL),
-// and set variables for libraries (PoCL for hwloc): what they were goes back when this goes out of
-// scope.
-class KeepSurroundings {
- public:
-  KeepSurroundings();
-  ~KeepSurroundings();
-  KeepSurroundings(const KeepSurroundings&) = delete;
-  KeepSurroundings& operator=(const KeepSurroundings&) = delete;
-
- private:
-  static constexpr int kSignals = 32;
-  struct sigaction before_[kSignals];
-  bool had_variable_;
-};
 
 #define SY_OPENCL_FUNCTIONS(X)    \
   X(clGetPlatformIDs)             \

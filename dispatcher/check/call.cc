@@ -262,9 +262,11 @@ uint64_t KernelCall::Signature() const {
   };
   const int64_t alignment =
       std::max<int64_t>(1, static_cast<int64_t>(device_->info.buffer_alignment));
-  const SyKernel* row = given_.kernel;
-  add(&row, sizeof row);
-  add(&device_, sizeof device_);
+  for (const void* identity :
+       {static_cast<const void*>(given_.kernel), static_cast<const void*>(device_)}) {
+    const auto number = reinterpret_cast<uintptr_t>(identity);
+    add(&number, sizeof number);
+  }
   add(&given_.op, sizeof given_.op);
   add(&given_.flags, sizeof given_.flags);
   for (const auto* views : {&in_kept_, &out_kept_})

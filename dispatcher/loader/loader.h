@@ -59,7 +59,7 @@ bool GetPluginOption(std::string_view name, std::string* value);
 
 void FillHost(PluginInstance* plugin);
 PluginInstance* PluginOf(const SyHost* host);  // whose host it is
-const SyApi* GetApi();  // abi/table.cc
+const SyApi* GetApi();                         // abi/table.cc
 
 // ---- validate.cc: from the plugin's static tables to full-size copies
 

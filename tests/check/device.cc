@@ -21,9 +21,9 @@ struct Known {
   const char* name;
   bool streams;
 };
-constexpr bool MEMORY = false, STREAMS = true;
+enum { MEMORY, STREAMS };
 constexpr Known kMutants[] = {
-#define MUTANT(name, rule, where) {#name, where},
+#define MUTANT(name, rule, where) {#name, (where) == STREAMS},
 #include "tests/check/mutants.inc"
 #undef MUTANT
 };
