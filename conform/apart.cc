@@ -194,6 +194,8 @@ class Runner {
       w->ready = true;
       w->child.TakeNoise();  // what is said at the start is nobody's result
       run.about = AfterWord(line);
+      Broken(&run, "device/open", run.about.value("violation", ""));
+      run.about.erase("violation");
     } else if (line.starts_with("failed ")) {
       GiveUp(w->device, line.substr(7));
     } else if (line.starts_with("begin ") && !w->chunk.tests.empty()) {
@@ -221,7 +223,19 @@ class Runner {
       const json j = AfterWord(line);
       run.compiled += j.value("compiled", 0);
       run.cached += j.value("cached", 0);
+      Broken(&run, "device/close", j.value("violation", ""));
     }
+  }
+
+  // A promise that was broken outside of any test is a row of its own.
+  static void Broken(DeviceRun* run, const char* id, const std::string& violation) {
+    if (violation.empty()) return;
+    for (const Row& row : run->rows)
+      if (row.id == id) return;
+    Row row{id, "device", 0, Check::kForward, {}, 0};
+    row.result.status = Status::kFail;
+    row.result.reason = violation;
+    run->rows.push_back(std::move(row));
   }
 
   // The chunk's first test has its result.
@@ -309,6 +323,7 @@ std::vector<DeviceRun> RunApart(const Plan& plan,
 std::vector<DeviceRun> RunHere(const Plan& plan,
                                const std::function<void(const Progress&)>& watch) {
   detail::Check(sy_option_set("fallback", plan.fallback ? "quiet" : "error"));
+  WatchPlugins(plan);
   const std::vector<Test> tests = TestsOf(plan);
   std::vector<DeviceRun> runs;
   Progress progress;
@@ -319,7 +334,9 @@ std::vector<DeviceRun> RunHere(const Plan& plan,
     DeviceRun run{name, DescribeDevice(subject.device()), "", RowsOf(tests)};
     for (size_t i = 0; i < tests.size(); ++i) {
       const Clock::time_point start = Clock::now();
+      const int64_t broken = sy_counter("violations");
       run.rows[i].result = subject.Run(tests[i]);
+      NoteViolations(broken, "", &run.rows[i].result);
       run.rows[i].ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
       ++progress.done;
       progress.bad += IsBad(run.rows[i].result.status);

@@ -18,6 +18,7 @@ struct Plan {
   bool large = false;                           // only those that are large enough to be split
   bool fallback = false;                        // ops without a kernel run elsewhere and are judged
   bool first = false;                           // stop at the first failure
+  bool check = false;                           // with the contract checker, SY_CHECK
   uint64_t seed = 0;                            // mixed into the values that are drawn
   int jobs = 0;                                 // processes; 0: one for each core
   double seconds = 60;                          // for one test

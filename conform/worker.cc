@@ -6,7 +6,10 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
 
 #include "switchyard/switchyard.h"
 #include "switchyard/sy_plugin.h"
@@ -27,11 +30,23 @@ void Answer(const std::string& line) {
   }
 }
 
-// Kernels that the backends have compiled and taken from their caches, as they say in the log.
-struct Compiled {
+// What is said in the log: kernels that the backends have compiled and taken from their caches, and
+// promises that the checker found broken. Any thread.
+struct Heard {
   int compiled = 0, cached = 0;
+  std::mutex mutex;
+  std::string violation;  // the first since it was taken
+  std::string TakeViolation() {
+    std::lock_guard<std::mutex> lock(mutex);
+    return std::exchange(violation, "");
+  }
   static void Hear(void* context, int32_t, const char* message) {
-    auto* c = static_cast<Compiled*>(context);
+    auto* c = static_cast<Heard*>(context);
+    if (std::string_view(message).starts_with("check: ")) {
+      std::lock_guard<std::mutex> lock(c->mutex);
+      if (c->violation.empty()) c->violation = message;
+      return;
+    }
     const char* at = std::strrchr(message, ':');
     int compiled = 0, cached = 0;
     if (at && std::sscanf(at, ": %d kernels compiled, %d taken from the cache", &compiled,
@@ -54,6 +69,7 @@ std::string PlanText(const Plan& p) {
                {"part", p.part},
                {"parts", p.parts},
                {"large", p.large},
+               {"check", p.check},
                {"seed", p.seed},
                {"fallback", p.fallback}});
 }
@@ -70,6 +86,7 @@ Plan ParsePlan(const char* text) {
   j.at("part").get_to(p.part);
   j.at("parts").get_to(p.parts);
   j.at("large").get_to(p.large);
+  j.at("check").get_to(p.check);
   j.at("seed").get_to(p.seed);
   j.at("fallback").get_to(p.fallback);
   return p;
@@ -148,6 +165,19 @@ json DescribeDevice(const SyDevice* device) {
   return j;
 }
 
+void WatchPlugins(const Plan& plan) {
+  // The oracle's memory is more than its bytes, which the checker moves about.
+  const char* set = sy_option_get("check");
+  if (plan.check || (set && (std::string(set) == "1" || std::string(set) == "on")))
+    detail::Check(sy_option_set("check", "-oracle"));
+}
+
+void NoteViolations(int64_t before, const std::string& text, Result* result) {
+  if (sy_counter("violations") == before || IsBad(result->status)) return;
+  result->status = Status::kFail;
+  result->reason = text.empty() ? "a promise was broken, said before in the log" : text;
+}
+
 Subject OpenSubject(const std::string& name, uint64_t seed) {
   const SyDevice* device = nullptr;
   detail::Check(sy_device_find(name.c_str(), &device));
@@ -167,9 +197,10 @@ Subject OpenSubject(const std::string& name, uint64_t seed) {
 
 int RunWorker(const char* text, bool only_devices) try {
   const Plan plan = ParsePlan(text);
-  Compiled compiled;
+  Heard heard;
   detail::Check(sy_option_set("log", "info"));
-  sy_log_set(Compiled::Hear, &compiled);
+  sy_log_set(Heard::Hear, &heard);
+  WatchPlugins(plan);
   // An op that the device does not run must show, not run elsewhere.
   detail::Check(sy_option_set("fallback", plan.fallback ? "quiet" : "error"));
   const std::vector<std::string> devices = DevicesOf(plan);
@@ -179,12 +210,16 @@ int RunWorker(const char* text, bool only_devices) try {
   }
   Subject subject = OpenSubject(devices.at(0), plan.seed);
   const std::vector<Test> tests = TestsOf(plan);
-  Answer("ready " + Dump(DescribeDevice(subject.device())));
+  json about = DescribeDevice(subject.device());
+  about["violation"] = heard.TakeViolation();
+  Answer("ready " + Dump(about));
   for (size_t i = 0; std::cin >> i;) {
     if (i >= tests.size()) break;
     Answer("begin " + std::to_string(i));
     const auto start = std::chrono::steady_clock::now();
-    const Result result = subject.Run(tests[i]);
+    const int64_t broken = sy_counter("violations");
+    Result result = subject.Run(tests[i]);
+    NoteViolations(broken, heard.TakeViolation(), &result);
     json j = JsonOf(result);
     j["ms"] =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -195,7 +230,9 @@ int RunWorker(const char* text, bool only_devices) try {
   d.size = sizeof d;
   if (sy_device_report(subject.device(), &d) == SY_OK) sy_plugin_close(d.plugin);
   sy_log_set(nullptr, nullptr);
-  Answer("bye " + Dump({{"compiled", compiled.compiled}, {"cached", compiled.cached}}));
+  Answer("bye " + Dump({{"compiled", heard.compiled},
+                        {"cached", heard.cached},
+                        {"violation", heard.TakeViolation()}}));
   _exit(0);  // nobody's destructors
 } catch (const std::exception& e) {
   std::string reason = e.what();

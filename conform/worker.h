@@ -33,6 +33,13 @@ int RunWorker(const char* plan, bool only_devices);
 // Loads the plan's plugin and says which devices are to be tested. Throws sy::Error.
 std::vector<std::string> DevicesOf(const Plan& plan);
 
+// With Plan::check, or SY_CHECK: the checker stands between the host and every plugin but the
+// oracle that is loaded from now on.
+void WatchPlugins(const Plan& plan);
+// A test during which the checker found a broken promise has failed. `before`: the counter
+// "violations" at its start; `text`: the first that was found.
+void NoteViolations(int64_t before, const std::string& text, Result* result);
+
 // A device with the oracle beside it, set up for what the device promises. Throws sy::Error.
 Subject OpenSubject(const std::string& device, uint64_t seed);
 // What the device, its plugin and its driver say of themselves.

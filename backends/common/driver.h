@@ -3,6 +3,8 @@
 #ifndef SY_GPU_DRIVER_H_
 #define SY_GPU_DRIVER_H_
 
+#include <signal.h>
+
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -18,6 +20,36 @@
 #include "gpu.h"
 
 namespace sy::gpu {
+
+// Drivers bring compilers that take the program's signal handlers, Ctrl-C's too (LLVM in PoCL,
+// NVRTC): what they were goes back when the last of these goes out of scope.
+class KeepSignalHandlers {
+ public:
+  KeepSignalHandlers() {
+    const std::lock_guard<std::mutex> lock(Of().mutex);
+    if (Of().inside++ == 0)
+      for (int i = 1; i < kSignals; ++i) sigaction(i, nullptr, &Of().before[i]);
+  }
+  ~KeepSignalHandlers() {
+    const std::lock_guard<std::mutex> lock(Of().mutex);
+    if (--Of().inside == 0)
+      for (int i = 1; i < kSignals; ++i) sigaction(i, &Of().before[i], nullptr);
+  }
+  KeepSignalHandlers(const KeepSignalHandlers&) = delete;
+  KeepSignalHandlers& operator=(const KeepSignalHandlers&) = delete;
+
+ private:
+  static constexpr int kSignals = 32;
+  struct Shared {
+    std::mutex mutex;
+    int inside = 0;
+    struct sigaction before[kSignals];
+  };
+  static Shared& Of() {
+    static Shared& shared = *new Shared;
+    return shared;
+  }
+};
 
 // Runs `body`, which gives a SyStatus; no exception leaves.
 template <class Body>

@@ -25,7 +25,10 @@ SyStatus CompileText(Device* d, const SyGpuSource& source, std::string* out_cubi
   const std::string architecture = "--gpu-architecture=sm_" + std::to_string(d->facts->capability);
   const char* options[] = {architecture.c_str(), source.contracts ? "--fmad=true" : "--fmad=false",
                            "--std=c++17"};
-  r = n.nvrtcCompileProgram(program, 3, options);
+  {
+    const gpu::KeepSignalHandlers keep;
+    r = n.nvrtcCompileProgram(program, 3, options);
+  }
   size_t size = 0;
   if (r != 0) {
     n.nvrtcGetProgramLogSize(program, &size);

@@ -64,7 +64,24 @@ bool EndsTheProcess(const Api& cl, cl_platform_id platform) {
          !std::getenv("HWLOC_XMLFILE");
 }
 
+// PoCL sets it for hwloc.
+class KeepVariable {
+ public:
+  KeepVariable() : had_(std::getenv(kName) != nullptr) {}
+  ~KeepVariable() {
+    if (!had_) unsetenv(kName);
+  }
+  KeepVariable(const KeepVariable&) = delete;
+  KeepVariable& operator=(const KeepVariable&) = delete;
+
+ private:
+  static constexpr char kName[] = "HWLOC_PLUGINS_PATH";
+  const bool had_;
+};
+
 void FindDevices(State* s) {
+  const gpu::KeepSignalHandlers keep;
+  const KeepVariable keep_variable;
   if (!LoadApi(s->host->option_text(s->host, "loader"), &s->api, &s->reason)) return;
   const Api& cl = s->api;
   cl_uint platforms = 0;

@@ -2,6 +2,7 @@
 // documented in sy.h.
 #include "dispatcher/abi/guard.h"
 #include "dispatcher/autograd/tape.h"
+#include "dispatcher/check/check.h"
 #include "dispatcher/dispatch/launch.h"
 #include "dispatcher/ops/program.h"
 
@@ -60,6 +61,7 @@ int64_t sy_counter(const char* name) {
   if (n == "copies") return sy::counters[sy::kCounterCopies].load();
   if (n == "syncs") return sy::counters[sy::kCounterSyncs].load();
   if (n == "programs") return sy::ProgramCount();
+  if (n == "violations") return sy::check::Violations();
   return -1;
 }
 

@@ -38,6 +38,7 @@ absl::StatusOr<std::unique_ptr<SyStream>> NewStream(SyDevice* device) {
                                 block->memory.handle, block->offset, &clear, sizeof clear);
   if (code != SY_OK) return DeviceStatus(device, code, "copy_in");
   std::move(undo).Cancel();
+  stream->queued.store(1);  // the copy is work like any other: whoever destroys the stream waits
   device->own_bytes.fetch_add(block->bytes);
   return stream;
 }
@@ -148,7 +149,7 @@ absl::Status DeviceStatus(SyDevice* device, SyStatus code, const char* what) {
 absl::Status EnsureOpen(SyDevice* device) {
   if (device->state.load(std::memory_order_acquire) == SyDevice::kOpen) [[likely]]
     return absl::OkStatus();
-  std::lock_guard<std::mutex> lock(device->mutex);
+  std::lock_guard<std::mutex> opening(device->open_mutex);
   if (device->state.load() != SyDevice::kNew) return CheckOpen(device);
   PluginInstance* p = device->plugin;
   const SyStatus code =
@@ -167,7 +168,10 @@ absl::Status EnsureOpen(SyDevice* device) {
     return stream.status();
   }
   device->default_stream.store(stream->get());
-  device->streams.push_back(std::move(*stream));
+  {
+    std::lock_guard<std::mutex> lock(device->mutex);
+    device->streams.push_back(std::move(*stream));
+  }
   RefuseAfterFork(device);
   device->state.store(SyDevice::kOpen, std::memory_order_release);
   return absl::OkStatus();

@@ -22,6 +22,9 @@
 namespace sy {
 
 struct KernelTable;
+namespace check {
+struct Layer;
+}
 struct OptionValue {
   std::string name, text, doc, default_text;
   int64_t type = 0;
@@ -43,7 +46,10 @@ struct PluginInstance {
   SyMemoryFns memory{};
   SyStreamFns stream{};
   bool has_device = false, has_streams = false;
+  bool has_ranges = false;  // flush_range and invalidate_range
+  SyStatus (*start_fn)(const SyHost*, void**) = nullptr;
   void (*close_fn)(void*) = nullptr;
+  std::shared_ptr<check::Layer> layer;  // with SY_CHECK=1, check/check.h
   std::vector<SyKernel> kernels;
   std::vector<const SyKernel*> kernel_rows;  // the same in the plugin's own table
   std::vector<OptionValue> options;
@@ -98,7 +104,8 @@ struct SyDevice {
   std::atomic<int64_t> own_bytes{0};   // of the pool, taken by the streams' status words
   sy::Pool pool;
   std::atomic<SyStream*> default_stream{nullptr};
-  std::mutex mutex;  // opening, closing, making streams
+  std::mutex open_mutex;  // opening; a plugin may report an error meanwhile, which takes `mutex`
+  std::mutex mutex;       // the lists of streams
   std::vector<std::unique_ptr<SyStream>> streams;
   std::vector<SyStream*> idle_streams;
   std::atomic<const sy::KernelTable*> kernels{nullptr};

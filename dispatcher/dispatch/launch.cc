@@ -168,8 +168,23 @@ namespace {
 struct Fitted {
   TensorRef in[Launch::kMaxIn];
   TensorRef out[Launch::kMaxOut];
-  SyView out_view[Launch::kMaxOut];
-  Storage* out_storage[Launch::kMaxOut];
+  // What was replaced.
+  SyView in_view[Launch::kMaxIn], out_view[Launch::kMaxOut];
+  Storage *in_storage[Launch::kMaxIn], *out_storage[Launch::kMaxOut];
+
+  // Where the kernel refuses, the next candidate sees what this one was given.
+  void Undo(Launch* l) const {
+    for (int i = 0; i < l->in_count; ++i) {
+      if (!in[i]) continue;
+      CopyView(&l->in[i], in_view[i]);
+      l->in_storage[i] = in_storage[i];
+    }
+    for (int i = 0; i < l->out_count; ++i) {
+      if (!out[i]) continue;
+      CopyView(&l->out[i], out_view[i]);
+      l->out_storage[i] = out_storage[i];
+    }
+  }
 };
 
 absl::Status CopyDense(Launch& like, const SyView& from, Storage* from_storage, const SyView& to,
@@ -186,6 +201,15 @@ absl::Status CopyDense(Launch& like, const SyView& from, Storage* from_storage, 
   return CallCore(kCopy, copy);
 }
 
+// Does an output share elements with an input? In place: it is the very view.
+bool IsInPlace(const Launch& l, int output) {
+  for (int i = 0; i < l.in_count; ++i)
+    if (l.in[i].dtype && l.in_storage[i] == l.out_storage[output] &&
+        MayOverlap(l.in[i], l.out[output]))
+      return true;
+  return false;
+}
+
 absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
   for (int i = 0; i < l.in_count; ++i) {
     if (!l.in[i].dtype || !(Needs(l.in[i]) & ~k.fns.accepts)) continue;
@@ -195,15 +219,19 @@ absl::Status Fit(const Kernel& k, Launch& l, Fitted* f) {
             CopyDense(l, l.in[i], l.in_storage[i], (*dense)->view, (*dense)->storage.get());
         !s.ok())
       return s;
+    CopyView(&f->in_view[i], l.in[i]);
+    f->in_storage[i] = l.in_storage[i];
     f->in[i] = std::move(*dense);
     CopyView(&l.in[i], f->in[i]->view);
     l.in_storage[i] = f->in[i]->storage.get();
   }
   for (int i = 0; i < l.out_count; ++i) {
-    if (!(Needs(l.out[i]) & ~k.fns.accepts & ~SY_ACCEPTS_EMPTY)) continue;
+    if (!(Needs(l.out[i]) & ~k.fns.accepts & ~SY_ACCEPTS_EMPTY) &&
+        (k.fns.flags & SY_KERNEL_IN_PLACE || k.core == kCopy || !IsInPlace(l, i)))
+      continue;
     auto dense = MakeTensor(l.device, l.out[i].type, l.out[i].shape, l.out[i].rank);
     if (!dense.ok()) return dense.status();
-    f->out_view[i] = l.out[i];
+    CopyView(&f->out_view[i], l.out[i]);
     f->out_storage[i] = l.out_storage[i];
     if (k.core == kScatter) {  // the output holds the base
       if (absl::Status s =
@@ -336,10 +364,22 @@ absl::Status CallFitted(Kernel* k, Launch& l);
 absl::Status CallKernel(Kernel* k, Launch& l) {
   if (l.out_count && l.out[0].count == 0 && !(k->fns.accepts & SY_ACCEPTS_EMPTY))
     return absl::OkStatus();
-  if (k->fns.accepts == SY_ACCEPTS_ALL || k->core == kCopy) return CallFitted(k, l);
+  if (k->core == kCopy) return CallFitted(k, l);
+  if (k->fns.accepts == SY_ACCEPTS_ALL) {
+    bool fits = true;
+    if (!(k->fns.flags & SY_KERNEL_IN_PLACE))
+      for (int i = 0; i < l.out_count; ++i) fits &= !IsInPlace(l, i);
+    if (fits) return CallFitted(k, l);
+  }
   Fitted fitted;
-  if (absl::Status s = Fit(*k, l, &fitted); !s.ok()) return s;
-  if (absl::Status s = CallFitted(k, l); !s.ok()) return s;
+  if (absl::Status s = Fit(*k, l, &fitted); !s.ok()) {
+    fitted.Undo(&l);
+    return s;
+  }
+  if (absl::Status s = CallFitted(k, l); !s.ok()) {
+    fitted.Undo(&l);
+    return s;
+  }
   for (int i = 0; i < l.out_count; ++i) {
     if (!fitted.out[i]) continue;
     if (absl::Status s = CopyDense(l, fitted.out[i]->view, fitted.out[i]->storage.get(),

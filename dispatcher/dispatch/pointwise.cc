@@ -500,19 +500,24 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   if (!entry || entry->program->input_count != count) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
   SyTensor* target = run.out[0];
+  bool in_place = false;
   if (target) {
     if (target->IsNumber() || target->device != device ||
         target->view.type != entry->out_types[0] || (target->view.flags & plain) != plain ||
         !SameShape(target->view, v)) [[unlikely]]
       return RunGeneral(op, attr_data, run, out);
-    for (int i = 0; i < count; ++i)
-      if (tensors[i]->storage.get() == target->storage.get() &&
-          tensors[i]->view.offset != target->view.offset) [[unlikely]]
+    for (int i = 0; i < count; ++i) {
+      if (tensors[i]->storage.get() != target->storage.get()) continue;
+      in_place = true;
+      if (tensors[i]->view.offset != target->view.offset) [[unlikely]]
         return RunGeneral(op, attr_data, run, out);
+    }
   }
   const KernelTable* table = device->kernels.load(std::memory_order_acquire);
   PointwiseEntry::Slot* slot = entry->slots[device->ordinal].load(std::memory_order_acquire);
   if (!slot || slot->generation != table->generation || !slot->quick) [[unlikely]]
+    return RunGeneral(op, attr_data, run, out);
+  if (in_place && !(slot->kernel->fns.flags & SY_KERNEL_IN_PLACE)) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
 
   TensorRef made;

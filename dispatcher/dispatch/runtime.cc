@@ -181,7 +181,9 @@ Options& GetOptions() {
     };
     o->sync_each_call = flag("SY_SYNC");
     o->anomaly = flag("SY_ANOMALY");
-    o->check = flag("SY_CHECK");
+    // On, or which plugins: LoadLibrary asks.
+    auto check = ParseBool("check", Environment("SY_CHECK"));
+    o->check = !check.ok() || *check;
     o->pool = Environment("SY_POOL").empty() || flag("SY_POOL");
     auto fallback = ParseFallback(Environment("SY_FALLBACK"));
     if (fallback.ok())
@@ -200,14 +202,17 @@ absl::Status SetOption(std::string_view name, std::string_view value) {
     Texts().values[std::string(name)] = std::string(value);
     return absl::OkStatus();
   };
-  for (const auto& [flag, place] : {std::pair("sync", &o.sync_each_call),
-                                    {"anomaly", &o.anomaly},
-                                    {"check", &o.check},
-                                    {"pool", &o.pool}}) {
+  for (const auto& [flag, place] :
+       {std::pair("sync", &o.sync_each_call), {"anomaly", &o.anomaly}, {"pool", &o.pool}}) {
     if (name != flag) continue;
     auto on = ParseBool(name, value);
     if (!on.ok()) return on.status();
     *place = *on;
+    return keep();
+  }
+  if (name == "check") {
+    auto on = ParseBool(name, value);
+    o.check = !on.ok() || *on;
     return keep();
   }
   if (name == "fallback") {

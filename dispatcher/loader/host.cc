@@ -15,6 +15,13 @@
 #include "dispatcher/ops/op.h"
 
 namespace sy {
+
+PluginInstance* PluginOf(const SyHost* host) {
+  // The host struct is a member of the instance.
+  return reinterpret_cast<PluginInstance*>(reinterpret_cast<char*>(const_cast<SyHost*>(host)) -
+                                           offsetof(PluginInstance, host));
+}
+
 namespace {
 
 SyStatus Fail(SyStatus code, const char* format, ...) {
@@ -31,12 +38,6 @@ SyStatus FailText(SyStatus code, const char* text, int64_t length) {
   SetMessage(text && length > 0 ? std::string_view(text, static_cast<size_t>(length))
                                 : std::string_view());
   return code;
-}
-
-PluginInstance* PluginOf(const SyHost* host) {
-  // The host struct is a member of the instance.
-  return reinterpret_cast<PluginInstance*>(reinterpret_cast<char*>(const_cast<SyHost*>(host)) -
-                                           offsetof(PluginInstance, host));
 }
 
 void StreamFail(const SyHost* host, uint64_t device, uint64_t stream, SyStatus code,

@@ -23,6 +23,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "dispatcher/check/check.h"
 #include "dispatcher/dispatch/device.h"
 #include "dispatcher/dispatch/kernel.h"
 #include "dispatcher/dispatch/runtime.h"
@@ -296,6 +297,30 @@ void RebuildTables(World& w) {
   }
 }
 
+// "cuda,cpu" keeps these, "-opencl" drops that.
+bool Wanted(const std::string& filter, const std::string& name) {
+  bool positive = false, listed = false;
+  for (absl::string_view part : absl::StrSplit(filter, ',', absl::SkipEmpty())) {
+    if (part[0] == '-') {
+      if (part.substr(1) == name) return false;
+    } else {
+      positive = true;
+      listed |= part == name;
+    }
+  }
+  return !positive || listed;
+}
+
+// SY_CHECK=1, or names of plugins as in SY_PLUGINS.
+bool IsWatched(const std::string& plugin) {
+  if (!GetOptions().check) return false;
+  std::string filter;
+  GetOption("check", &filter);
+  for (const char* all : {"1", "on", "true", "yes"})
+    if (filter == all) return true;
+  return Wanted(filter, plugin);
+}
+
 absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* manifest, Row* row) {
   if (absl::Status s = CheckTrust(path); !s.ok()) return s;
   if (absl::Status s = CheckElf(path); !s.ok()) return s;
@@ -351,9 +376,10 @@ absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* mani
       return absl::AlreadyExistsError(absl::StrFormat("op %s exists already", o.name));
   if (absl::Status s = GatherOptions(w, p); !s.ok()) return s;
 
-  if (table->start) {
+  if (IsWatched(p->name)) check::Watch(p);
+  if (p->start_fn) {
     SetMessage("");
-    const SyStatus code = table->start(&p->host, &p->state);
+    const SyStatus code = p->start_fn(&p->host, &p->state);
     if (code != SY_OK)
       return StatusFrom(
           code,
@@ -425,20 +451,6 @@ absl::Status LoadLocked(World& w, const std::string& path) {
   }
   w.rows.push_back(std::move(row));
   return status;
-}
-
-// "cuda,cpu" keeps these, "-opencl" drops that.
-bool Wanted(const std::string& filter, const std::string& name) {
-  bool positive = false, listed = false;
-  for (absl::string_view part : absl::StrSplit(filter, ',', absl::SkipEmpty())) {
-    if (part[0] == '-') {
-      if (part.substr(1) == name) return false;
-    } else {
-      positive = true;
-      listed |= part == name;
-    }
-  }
-  return !positive || listed;
 }
 
 void Fill(const Row& r, SyPluginReport* out) {

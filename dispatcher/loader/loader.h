@@ -58,7 +58,8 @@ bool GetPluginOption(std::string_view name, std::string* value);
 // ---- host.cc: what a plugin is given
 
 void FillHost(PluginInstance* plugin);
-const SyApi* GetApi();  // abi/table.cc
+PluginInstance* PluginOf(const SyHost* host);  // whose host it is
+const SyApi* GetApi();                         // abi/table.cc
 
 // ---- validate.cc: from the plugin's static tables to full-size copies
 

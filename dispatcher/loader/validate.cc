@@ -206,6 +206,7 @@ absl::Status CheckAndCopyTables(const SyPlugin* p, PluginInstance* plugin) {
   plugin->name = p->name;
   plugin->version = p->version && GoodText(p->version, 256) ? p->version : "";
   plugin->flags = p->flags;
+  plugin->start_fn = p->start;
   plugin->close_fn = p->close;
   if (p->device) {
     if (absl::Status s = CheckSize("SyDeviceFns", p->device->size, kMinDevice); !s.ok()) return s;
@@ -220,6 +221,7 @@ absl::Status CheckAndCopyTables(const SyPlugin* p, PluginInstance* plugin) {
     if (!m.alloc || !m.free || !m.copy_in || !m.copy_out || !m.copy_within)
       return Bad("the memory table lacks alloc, free, copy_in, copy_out or copy_within");
     FillDeviceStubs(&plugin->device_fns);
+    plugin->has_ranges = m.flush_range && m.invalidate_range;
     FillMemoryStubs(&plugin->memory);
     plugin->has_device = true;
     if (p->stream) {

@@ -53,7 +53,8 @@ void Uses::Join(const Uses& other) {
 
 void Pool::Init(SyDevice* device) {
   device_ = device;
-  pooled_ = GetOptions().pool;
+  // Watched, each block is an allocation, whose edges the checker sees.
+  pooled_ = GetOptions().pool && !device->plugin->layer;
 }
 
 int64_t Pool::Rounded(int64_t bytes) const {

@@ -53,6 +53,7 @@ struct ThreadBlock {
   bool in_parallel_for = false;
   bool reason_given = false;  // message was set since the last CallOut
   std::string message;
+  void* check_frame = nullptr;  // the innermost call of a plugin (check/entry.h)
 };
 
 extern __thread ThreadBlock* thread_block

@@ -109,7 +109,7 @@ using namespace soft;  // NOLINT(google-build-using-namespace): the entries are 
 CUresult cuInit(unsigned flags) {
   if (flags) return CUDA_ERROR_INVALID_VALUE;
   if (Value(kDevices) < 1) return CUDA_ERROR_NO_DEVICE;
-  if (!Context::started.exchange(true)) CatchCrashes();
+  if (!Context::started.exchange(true) && Value(kCatch)) CatchCrashes();
   return CUDA_SUCCESS;
 }
 

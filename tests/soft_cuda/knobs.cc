@@ -20,9 +20,10 @@ struct Row {
 constexpr Row kRows[kKnobCount] = {
     {"devices", 2},      {"memory", 4ll << 30}, {"fail_allocation", 0}, {"fail_launch", 0},
     {"fail_compile", 0}, {"fail_record", 0},    {"shuffle", 0},         {"check", 0},
-    {"threads", 2},      {"launches", 0},       {"compiles", 0},        {"allocations", 0},
-    {"bytes", 0},        {"blocks", 0},         {"streams", 0},         {"events", 0},
-    {"modules", 0},      {"contexts", 0},       {"peer_copies", 0},     {"findings", 0},
+    {"threads", 2},      {"catch", 1},          {"launches", 0},        {"compiles", 0},
+    {"allocations", 0},  {"bytes", 0},          {"blocks", 0},          {"streams", 0},
+    {"events", 0},       {"modules", 0},        {"contexts", 0},        {"peer_copies", 0},
+    {"findings", 0},
 };
 
 struct Knobs {

@@ -16,6 +16,7 @@ enum Knob {
   kShuffle,
   kCheck,
   kThreads,
+  kCatch,
   kSwitchCount,
   // What follows is counted, not set.
   kLaunches = kSwitchCount,

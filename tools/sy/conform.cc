@@ -226,6 +226,9 @@ void AddConform(CLI::App* app, Context* context) {
   verb->add_flag("--strict", o->strict, "An op for which the device has no kernel is a failure");
   verb->add_flag("--fallback", o->plan.fallback,
                  "Ops without a kernel run elsewhere and are judged");
+  verb->add_flag("--check", o->plan.check,
+                 "Watch the contract between host and plugin, as SY_CHECK=1 does: a broken promise "
+                 "is a failure");
   verb->add_flag("--first", o->plan.first, "Stop at the first failure");
   verb->add_option("--seed", o->plan.seed, "Other values are drawn")->capture_default_str();
   verb->add_option("--jobs", o->plan.jobs, "Processes at once; default: one for each core");

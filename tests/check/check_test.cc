@@ -1,0 +1,99 @@
+// Every broken promise is found with the rule that it breaks, and where none is broken nothing is
+// said. Prints how many were caught.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+#include <string>
+
+namespace {
+
+constexpr char kDrive[] = "tests/check/drive", kPlugin[] = "tests/check/libsy_checked.so";
+
+std::string Drive(const std::string& variables, const std::string& plugin,
+                  const std::string& device) {
+  const std::string command =
+      variables + " timeout 60 " + kDrive + " " + plugin + " " + device + " 2>&1";
+  std::string text;
+  std::FILE* pipe = popen(command.c_str(), "r");
+  if (!pipe) return "cannot run it";
+  char buffer[4096];
+  while (const size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) text.append(buffer, n);
+  const int code = pclose(pipe);
+  if (code) text += "exit code " + std::to_string(code) + "\n";
+  return text;
+}
+
+// The rules of the lines "switchyard: check: R42: plugin checked, ...".
+std::set<std::string> Rules(const std::string& text) {
+  std::set<std::string> rules;
+  const std::string begin = "check: R";
+  for (size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at + 1))
+    rules.insert(text.substr(at + 7, text.find(':', at + 7) - at - 7));
+  return rules;
+}
+
+TEST(Check, FindsEveryMutant) {
+  struct Mutant {
+    const char *name, *rule;
+  };
+  constexpr Mutant kMutants[] = {
+#define MUTANT(name, rule, where) {#name, #rule},
+#include "tests/check/mutants.inc"
+#undef MUTANT
+  };
+  int caught = 0, all = 0;
+  for (const Mutant& m : kMutants) {
+    ++all;
+    const std::string text =
+        Drive(std::string("SY_CHECK=1 CHECK_MUTANT=") + m.name, kPlugin, "checked:0");
+    const bool found = Rules(text).contains(m.rule);
+    caught += found;
+    EXPECT_TRUE(found) << m.name << ": want " << m.rule << "\n" << text;
+    EXPECT_EQ(text.find("exit code"), std::string::npos) << m.name << "\n" << text;
+    // A handle that is given out twice is given back twice.
+    if (std::string(m.name).find("twice") == std::string::npos) {
+      EXPECT_EQ(text.find("host to plugin"), std::string::npos) << m.name << "\n" << text;
+    }
+  }
+  std::printf("broken promises found: %d of %d\n", caught, all);
+}
+
+TEST(Check, FindsNothingWhereAllIsKept) {
+  for (const char* device : {"MEMORY", "STREAMS"}) {
+    const std::string text =
+        Drive(std::string("SY_CHECK=1 CHECK_DEVICE=") + device, kPlugin, "checked:0");
+    EXPECT_TRUE(text.ends_with("violations: 0\n")) << device << "\n" << text;
+  }
+}
+
+// What the checker found in our host.
+TEST(Check, FindsNoFaultOfTheHosts) {
+  for (const char* plugin : {"NOT_IN_PLACE", "REFUSES"})
+    for (const char* device : {"MEMORY", "STREAMS"}) {
+      const std::string text =
+          Drive(std::string("SY_CHECK=1 CHECK_PLUGIN=") + plugin + " CHECK_DEVICE=" + device,
+                kPlugin, "checked:0");
+      EXPECT_TRUE(text.ends_with("violations: 0\n")) << plugin << " " << device << "\n" << text;
+    }
+}
+
+TEST(Check, MayFailAStreamWhileTheDeviceOpens) {
+  for (const char* check : {"0", "1"}) {
+    const std::string text =
+        Drive(std::string("SY_CHECK=") + check + " CHECK_PLUGIN=FAILS_EARLY CHECK_DEVICE=STREAMS",
+              kPlugin, "checked:0");
+    EXPECT_EQ(text.find("exit code"), std::string::npos) << text;  // it does not hang
+    EXPECT_NE(text.find("violations: "), std::string::npos) << text;
+  }
+}
+
+TEST(Check, SaysNothingWhenOff) {
+  const std::string text =
+      Drive("SY_CHECK=0 CHECK_MUTANT=kernel_writes_input", kPlugin, "checked:0");
+  EXPECT_TRUE(text.ends_with("violations: 0\n")) << text;
+}
+
+}  // namespace
