@@ -11,6 +11,10 @@ export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 unset SY_PLUGIN_PATH
 cd "$work"
 say() { echo "--- $*"; }
+conform() {
+  "$prefix/bin/sy" conform "$@" >"$work/conform.txt" || { cat "$work/conform.txt"; exit 1; }
+  tail -1 "$work/conform.txt"
+}
 
 say "sy finds its plugins"
 "$prefix/bin/sy" devices | tee devices.txt
@@ -98,10 +102,26 @@ say "a plugin that adds an op with a gradient"
 plugin op
 say "a plugin that adds a kernel to cpu"
 plugin kernel
+for library in gcc.so clang.so g++.so; do
+  conform kernel/$library --device cpu:0 --op conv2d
+done
 
 say "a new plugin, from the installed command"
 "$prefix/bin/sy" new plugin nova
 make -C nova CFLAGS="-O1 -Wall -Wextra -pedantic -Werror" test
 SY_PLUGIN_PATH=$PWD/nova "$prefix/bin/sy" devices | grep -q '^nova:0 '
-"$prefix/bin/sy" conform nova/libsy_nova.so --strict
+conform nova/libsy_nova.so --strict
+# The same file in an empty folder, by every compiler, as C and as C++.
+mkdir alone
+cp nova/nova.c alone/
+for language in "gcc -std=c99" "clang -std=c99" "g++ -x c++ -std=c++20 -Wno-missing-field-initializers" \
+  "clang++ -x c++ -std=c++20 -Wno-missing-field-initializers"; do
+  (
+    cd alone
+    # shellcheck disable=SC2086
+    $language -O1 -pedantic -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared -I"$prefix/include" nova.c \
+      -o nova.so -Wl,-z,defs -lm
+    conform ./nova.so --strict --check --op 'a*,conv2d,matmul,sort,sum'
+  )
+done
 echo "all of it runs"
