@@ -521,7 +521,8 @@ SY_API const char* sy_option_get(const char* name);
 SY_API void sy_log_set(SyLogFn log, void* context);
 
 // A counter of the runtime, -1 if unknown: "tensors" (live), "nodes" (live on the tape), "ops" (run
-// so far), "kernels", "fallbacks", "copies" (made to fit a kernel), "syncs", "programs" (distinct).
+// so far), "kernels", "fallbacks", "copies" (made to fit a kernel), "syncs", "programs" (distinct),
+// "violations" (promises that SY_CHECK found broken).
 SY_API int64_t sy_counter(const char* name);
 
 // ------------------------------------------------------------------------------------------------

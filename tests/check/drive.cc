@@ -73,6 +73,7 @@ void Use(const char* name) {
       keep(From(std::vector<float>(numbers.begin(), numbers.begin() + 12), {4, 3}, SY_F32, name));
   if (slice) Run("relu", {three}, slice);
   if (a) Run("relu", {a}, a);
+  if (a) Run("contiguous", {a}, a);  // itself
   Read(b);
   // Fills, reductions, what is sorted and gathered.
   SyTensor* one = nullptr;
