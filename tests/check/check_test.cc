@@ -98,8 +98,9 @@ TEST(Check, MayFailAStreamWhileTheDeviceOpens) {
 // Right numbers, and a byte written behind the output: only the checker sees it.
 TEST(Check, FailsTheKit) {
   const std::string conform =
-      std::string("CHECK_MUTANT=kernel_writes_behind tools/sy/sy conform ") + kPlugin +
-      " --op relu --jobs 1";
+      std::string(
+          "SY_PLUGIN_PATH=plugins/install CHECK_MUTANT=kernel_writes_behind tools/sy/sy conform ") +
+      kPlugin + " --op relu --jobs 1";
   const std::string without = Output(conform);
   EXPECT_EQ(without.find("exit code"), std::string::npos) << without;
   const std::string with = Output(conform + " --check");
