@@ -100,7 +100,7 @@ TEST(Check, FailsTheKit) {
   const std::string conform =
       std::string(
           "SY_PLUGIN_PATH=plugins/install CHECK_MUTANT=kernel_writes_behind tools/sy/sy conform ") +
-      kPlugin + " --op relu --jobs 1";
+      kPlugin + " --case relu/f32/4x7/contiguous/range/forward";
   const std::string without = Output(conform);
   EXPECT_EQ(without.find("exit code"), std::string::npos) << without;
   const std::string with = Output(conform + " --check");
