@@ -1,6 +1,7 @@
 // Every broken promise is found with the rule that it breaks, and where none is broken nothing is
 // said. Prints how many were caught.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -12,18 +13,22 @@ namespace {
 
 constexpr char kDrive[] = "tests/check/drive", kPlugin[] = "tests/check/libsy_checked.so";
 
-std::string Drive(const std::string& variables, const std::string& plugin,
-                  const std::string& device) {
-  const std::string command =
-      variables + " timeout 60 " + kDrive + " " + plugin + " " + device + " 2>&1";
+// What the command prints, and its exit code where that is not 0.
+std::string Output(const std::string& command) {
   std::string text;
-  std::FILE* pipe = popen(command.c_str(), "r");
+  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   if (!pipe) return "cannot run it";
   char buffer[4096];
   while (const size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) text.append(buffer, n);
-  const int code = pclose(pipe);
-  if (code) text += "exit code " + std::to_string(code) + "\n";
+  const int status = pclose(pipe);
+  if (status)
+    text += "exit code " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -1) + "\n";
   return text;
+}
+
+std::string Drive(const std::string& variables, const std::string& plugin,
+                  const std::string& device) {
+  return Output(variables + " timeout 60 " + kDrive + " " + plugin + " " + device);
 }
 
 // The rules of the lines "switchyard: check: R42: plugin checked, ...".
@@ -88,6 +93,21 @@ TEST(Check, MayFailAStreamWhileTheDeviceOpens) {
     EXPECT_EQ(text.find("exit code"), std::string::npos) << text;  // it does not hang
     EXPECT_NE(text.find("violations: "), std::string::npos) << text;
   }
+}
+
+// Right numbers, and a byte written behind the output: only the checker sees it.
+TEST(Check, FailsTheKit) {
+  const std::string conform =
+      std::string(
+          "SY_PLUGIN_PATH=plugins/install CHECK_MUTANT=kernel_writes_behind tools/sy/sy conform ") +
+      kPlugin + " --case relu/f32/4x7/contiguous/range/forward";
+  const std::string without = Output(conform);
+  EXPECT_EQ(without.find("exit code"), std::string::npos) << without;
+  const std::string with = Output(conform + " --check");
+  EXPECT_NE(with.find("check: R47: plugin checked, checked:0, kernel map of relu"),
+            std::string::npos)
+      << with;
+  EXPECT_TRUE(with.ends_with("exit code 1\n")) << with;
 }
 
 TEST(Check, SaysNothingWhenOff) {

@@ -129,10 +129,10 @@ void Use(const char* name) {
 int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: drive PLUGIN DEVICE\n"), 2;
   if (sy_plugin_load(argv[1]) == SY_OK) {
-    Use(argv[2]);
     SyPluginReport report = {};
     report.size = sizeof report;
     sy_plugin_report(sy_plugin_count() - 1, &report);
+    Use(argv[2]);
     Good(sy_plugin_close(report.name));
     usleep(200'000);  // for threads that outlive it
   } else {
