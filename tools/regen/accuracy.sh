@@ -20,7 +20,7 @@ measure() { "$sy" conform accuracy --markdown "$table" "$@" > /dev/null || echo 
 
 Written by `./dev accuracy`, which measures it anew. The largest error of each function, in units in the last place of
 the right value (for `lgamma` and `digamma`, which have zeros, of 1 where that is more). `!`: NaN or infinite where it should not be,
-or the reverse. Right values come from the definitions of `conform/cases_pointwise.cc` in long double.
+or the reverse. Right values come from the definitions of `conform/cases_*.cc` in long double.
 `gelu`, `silu` and `mish` lose digits where the result is tiny: their formulas do, on every device. Below 0 `lgamma` and `digamma`
 are differences of terms that are larger than the result; there the GPU kernels are up to 19 units of 1 off.
 
