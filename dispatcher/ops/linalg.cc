@@ -49,21 +49,14 @@ absl::Status AddmmInfer(InferArgs& a) {
   InferArgs product{a.op, a.in + 1, 2, a.attrs, a.dtype, a.out, 1};
   if (absl::Status s = MatmulInfer(product); !s.ok()) return s;
   const SyView& c = a.view(0);
-  const SyShape made = a.out[0];
-  const int type = Promote(TypeOf(made.dtype), c.type), rank = std::max(made.rank, c.rank);
+  SyShape& made = a.out[0];
+  const int type = Promote(TypeOf(made.dtype), c.type);
   if (!type)
     return a.Error(
         absl::StrFormat("no sum of %s and %s", Describe(a.in[0]), DtypeName(made.dtype)));
-  int64_t dims[SY_MAX_RANK];
-  for (int d = 0; d < rank; ++d) {
-    const int64_t s = d < rank - made.rank ? 1 : made.dims[d - (rank - made.rank)];
-    const int64_t t = d < rank - c.rank ? 1 : c.shape[d - (rank - c.rank)];
-    if (s != t && s != 1 && t != 1)
-      return a.Error(absl::StrFormat("c %s does not broadcast with the product, %s",
-                                     Describe(a.in[0]), ShapeText(made.dims, made.rank)));
-    dims[d] = s == 1 ? t : s;
-  }
-  a.Set(0, type, dims, rank);
+  if (!BroadcastWith(c.shape, c.rank, made.dims, &made.rank))
+    return a.Error(absl::StrFormat("c %s does not broadcast with the product", Describe(a.in[0])));
+  made.dtype = DtypeOf(type);
   return absl::OkStatus();
 }
 

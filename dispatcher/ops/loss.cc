@@ -34,8 +34,14 @@ absl::Status InferReduction(InferArgs& a) {
 // Losses of two tensors that broadcast.
 absl::Status PairInfer(InferArgs& a) {
   int type = Promote(a.type(0), a.type(1));
+  if (!type)
+    return a.Error(
+        absl::StrCat("no common dtype for ", Describe(a.in[0]), " and ", Describe(a.in[1])));
   if (a.op.spec->dtypes == kFloatTypes && !IsFloat(type)) type = SY_T_F32;
-  if (absl::Status s = InferBroadcast(a, type); !s.ok()) return s;
+  a.SetLike(0, 0, type);
+  if (!BroadcastWith(a.view(1).shape, a.view(1).rank, a.out[0].dims, &a.out[0].rank))
+    return a.Error(
+        absl::StrFormat("%s and %s do not broadcast", Describe(a.in[0]), Describe(a.in[1])));
   return InferReduction(a);
 }
 

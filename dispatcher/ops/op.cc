@@ -306,23 +306,16 @@ absl::Status LikeFirst(InferArgs& a) {
   return absl::OkStatus();
 }
 
-absl::Status InferBroadcast(InferArgs& a, int type) {
-  int64_t dims[SY_MAX_RANK] = {};
-  int rank = 0;
-  for (int i = 0; i < a.in_count; ++i) rank = std::max(rank, a.view(i).rank);
-  for (int d = 0; d < rank; ++d) {
-    dims[d] = 1;
-    for (int i = 0; i < a.in_count; ++i) {
-      const SyView& v = a.view(i);
-      const int64_t size = d < rank - v.rank ? 1 : v.shape[d - (rank - v.rank)];
-      if (size != 1 && dims[d] != 1 && size != dims[d])
-        return a.Error(
-            absl::StrFormat("%s and %s do not broadcast", Describe(a.in[0]), Describe(a.in[i])));
-      if (size != 1) dims[d] = size;
-    }
+bool BroadcastWith(const int64_t* shape, int shape_rank, int64_t* dims, int* rank) {
+  const int own = *rank, wide = std::max(own, shape_rank);
+  for (int d = wide - 1; d >= 0; --d) {  // from the last, so that dims may move back in place
+    const int i = d - (wide - own), j = d - (wide - shape_rank);
+    const int64_t s = i < 0 ? 1 : dims[i], t = j < 0 ? 1 : shape[j];
+    if (s != t && s != 1 && t != 1) return false;
+    dims[d] = s == 1 ? t : s;
   }
-  a.Set(0, type, dims, rank);
-  return absl::OkStatus();
+  *rank = wide;
+  return true;
 }
 
 absl::Status InferArgs::Error(std::string_view what) const {

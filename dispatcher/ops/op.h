@@ -130,8 +130,9 @@ bool HasAttr(const Op& op, std::string_view name);
 
 // An infer for results like input 0.
 absl::Status LikeFirst(InferArgs& a);
-// The shape of all inputs broadcast together, into output 0.
-absl::Status InferBroadcast(InferArgs& a, int type);
+// Makes `dims` what it and another shape broadcast to; false: they do not. `dims` has room for
+// SY_MAX_RANK.
+bool BroadcastWith(const int64_t* shape, int shape_rank, int64_t* dims, int* rank);
 
 // For reductions, those with a combiner and composites with `dims` and `keepdim`. ReducedAxes: a
 // bit for each axis of input 0 that goes.
