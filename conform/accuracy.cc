@@ -44,9 +44,11 @@ uint64_t PatternOf(const Sweep& s, uint64_t i) {
   return i * (all / inputs | 1) & (all - (all % 2 == 0));
 }
 
-// lgamma and digamma have zeros, near which a small absolute error is all that is promised: their
-// errors are in units of 1 there, as in the oracle's limits.
-bool HasZeros(const std::string& op) { return op == "lgamma" || op == "digamma"; }
+// The number whose unit the error is counted in, as in the oracle's limits.
+Real ScaleOf(const Sweep& s, uint64_t bits, Real want) {
+  const int opcode = s.op == "lgamma" ? SY_OP_LGAMMA : s.op == "digamma" ? SY_OP_DIGAMMA : 0;
+  return opcode ? GammaScale(opcode, DecodeFloat(Info(s.dtype).type, bits), want) : want;
+}
 
 void Look(const Sweep& s, uint64_t bits, Real got, Real want, Accuracy* a) {
   ++a->inputs;
@@ -61,9 +63,7 @@ void Look(const Sweep& s, uint64_t bits, Real got, Real want, Accuracy* a) {
     else if (std::isinf(want))
       special = true;
     else if (got != want)
-      ulps = static_cast<double>(
-          std::fabs(got - want) /
-          UlpOf(type, HasZeros(s.op) ? std::max(std::fabs(want), Real{1}) : want));
+      ulps = static_cast<double>(std::fabs(got - want) / UlpOf(type, ScaleOf(s, bits, want)));
   }
   if (special && a->special++ == 0) a->special_input = bits;
   if (ulps > a->ulps) {

@@ -89,6 +89,13 @@ int SizeOf(int type) {
   }
 }
 
+Real GammaScale(int opcode, Real x, Real result) {
+  const Real scale = std::max(std::fabs(result), Real{1});
+  if (!(x < 0)) return scale;
+  // Of digamma(1 - x) what it grows like; the other term is no larger unless the result is.
+  return std::max(scale, opcode == SY_OP_LGAMMA ? std::lgamma(1 - x) : std::log(1 - x));
+}
+
 uint64_t EncodeFloat(int type, Real v) {
   if (type == SY_T_F64) return std::bit_cast<uint64_t>(static_cast<double>(v));
   if (type == SY_T_F32) return std::bit_cast<uint32_t>(static_cast<float>(v));

@@ -35,6 +35,11 @@ const Format& FormatOf(int type);
 Real UlpOf(int type, Real v);        // the distance of neighbours at |v|
 Real RoundToType(int type, Real v);  // to nearest, ties to even; overflows to infinity
 int LowestBit(Real v);               // exponent of the lowest bit set; v is finite and not 0
+// The number whose unit errors of SY_OP_LGAMMA and SY_OP_DIGAMMA at x are counted in. Both have
+// zeros, where a small absolute error is all that is promised: it is at least 1, and below 0 at
+// least as large as the terms of the reflection (Abramowitz and Stegun 6.1.17, 6.3.7), whose
+// difference the result is.
+Real GammaScale(int opcode, Real x, Real result);
 // IEEE 754's interchange formats; bfloat16 likewise. v is a value of the type; NaN is the quiet one
 // without payload.
 uint64_t EncodeFloat(int type, Real v);

@@ -964,7 +964,7 @@ inline Tensor prelu(const Tensor& a, const Tensor& b) {
   return detail::RunOne(id, in, 2, nullptr, 0);
 }
 
-// Product.
+// Product; integers and bool give i64.
 inline Tensor prod(const Tensor& x, const Ints& dims = {}, bool keepdim = false, Dtype dtype = {}) {
   static const int32_t id = detail::FindOp("prod");
   const struct { SyInts dims; int64_t keepdim; int64_t dtype; } attrs = {SyInts{dims.data(), dims.size()}, static_cast<int64_t>(keepdim), static_cast<int64_t>(dtype.code)};
@@ -1255,7 +1255,7 @@ inline Tensor sub(const Tensor& a, const Tensor& b) {
   return detail::RunOne(id, in, 2, nullptr, 0);
 }
 
-// Sum, in blocks; f16 and bf16 accumulate in f32.
+// Sum, in blocks; f16 and bf16 accumulate in f32, integers and bool give i64.
 inline Tensor sum(const Tensor& x, const Ints& dims = {}, bool keepdim = false, Dtype dtype = {}) {
   static const int32_t id = detail::FindOp("sum");
   const struct { SyInts dims; int64_t keepdim; int64_t dtype; } attrs = {SyInts{dims.data(), dims.size()}, static_cast<int64_t>(keepdim), static_cast<int64_t>(dtype.code)};

@@ -1308,7 +1308,7 @@ SY_OPS_FN SyStatus sy_prelu(SyTensor* a, SyTensor* b, SyTensor** out) {
   return sy_ops_run("prelu", &id, in, 2, NULL, 0, NULL, 0, out, 1);
 }
 
-// Product.
+// Product; integers and bool give i64.
 typedef struct SyProd {
   SyInts dims;
   int64_t keepdim;
@@ -1696,7 +1696,7 @@ SY_OPS_FN SyStatus sy_sub(SyTensor* a, SyTensor* b, SyTensor** out) {
   return sy_ops_run("sub", &id, in, 2, NULL, 0, NULL, 0, out, 1);
 }
 
-// Sum, in blocks; f16 and bf16 accumulate in f32.
+// Sum, in blocks; f16 and bf16 accumulate in f32, integers and bool give i64.
 typedef struct SySum {
   SyInts dims;
   int64_t keepdim;

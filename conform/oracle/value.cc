@@ -283,7 +283,7 @@ double Arithmetic::Limit(int opcode, int type) const {
     case SY_OP_ERFC:
     case SY_OP_ERFINV:
       return 16;
-    case SY_OP_LGAMMA:  // of the result, or of 1 where it is smaller: it has zeros
+    case SY_OP_LGAMMA:  // units of GammaScale
     case SY_OP_DIGAMMA:
       return 8;
     default:
@@ -397,7 +397,7 @@ Value Arithmetic::Unary(int opcode, int type, const Value& a) const {
       centre == RoundToType(type, centre))
     return Settle(type, centre, 0);
   Real reach = std::fabs(centre) + inherited;
-  if (has_zeros) reach = std::max(reach, Real{1});
+  if (has_zeros) reach = GammaScale(opcode, a.v, reach);
   return Settle(type, centre,
                 AboveZero(inherited + limit * static_cast<double>(UlpOf(type, reach)) +
                           kOwn * static_cast<double>(reach)));

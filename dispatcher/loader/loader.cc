@@ -14,6 +14,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
@@ -23,6 +24,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "dispatcher/check/check.h"
 #include "dispatcher/dispatch/device.h"
 #include "dispatcher/dispatch/kernel.h"
@@ -311,14 +313,31 @@ bool Wanted(const std::string& filter, const std::string& name) {
   return !positive || listed;
 }
 
-// SY_CHECK=1, or names of plugins as in SY_PLUGINS.
-bool IsWatched(const std::string& plugin) {
-  if (!GetOptions().check) return false;
+// The names in SY_CHECK as in SY_PLUGINS; empty where it says yes or no.
+std::string CheckFilter() {
   std::string filter;
   GetOption("check", &filter);
   for (const char* all : {"1", "on", "true", "yes"})
-    if (filter == all) return true;
-  return Wanted(filter, plugin);
+    if (filter == all) return "";
+  return GetOptions().check ? filter : "";
+}
+
+bool IsWatched(const std::string& plugin) {
+  return GetOptions().check && Wanted(CheckFilter(), plugin);
+}
+
+// A name in a filter that no plugin has is misspelt, or of a plugin that is loaded by its path
+// later.
+void WarnOfUnknown(const char* variable, const std::string& filter,
+                   const std::set<std::string>& known) {
+  for (absl::string_view part : absl::StrSplit(filter, ',', absl::SkipEmpty())) {
+    const std::string name(absl::StripPrefix(part, "-"));
+    if (!known.contains(name))
+      Log(SY_LOG_WARNING,
+          absl::StrFormat(
+              "%s names %s, but no plugin on the search path has that name; there are: %s",
+              variable, name, known.empty() ? "none" : absl::StrJoin(known, ", ")));
+  }
 }
 
 absl::Status LoadLibrary(World& w, const std::string& path, const Manifest* manifest, Row* row) {
@@ -503,14 +522,13 @@ void LoadAllPlugins() {
   w.loading_all = true;
   std::string filter;
   GetOption("plugins", &filter);
+  std::set<std::string> names;
   for (const std::string& path : FindPlugins()) {
-    if (!filter.empty()) {
-      std::string name = BaseName(path);
-      if (absl::EndsWith(name, ".sy.json")) name = name.substr(0, name.size() - 8);
-      if (!Wanted(filter, name)) {
-        Log(SY_LOG_INFO, absl::StrCat("plugin ", name, " is left out by SY_PLUGINS"));
-        continue;
-      }
+    const std::string file = BaseName(path), name(absl::StripSuffix(file, ".sy.json"));
+    names.insert(name);
+    if (!Wanted(filter, name)) {
+      Log(SY_LOG_INFO, absl::StrCat("plugin ", name, " is left out by SY_PLUGINS"));
+      continue;
     }
     if (absl::EndsWith(path, ".json")) {
       absl::StatusOr<Manifest> m = ReadManifest(path);
@@ -522,6 +540,9 @@ void LoadAllPlugins() {
     }
     LoadOrWarn(w, path);
   }
+  WarnOfUnknown("SY_PLUGINS", filter, names);
+  for (const auto& p : w.plugins) names.insert(p->name);
+  WarnOfUnknown("SY_CHECK", CheckFilter(), names);
   w.loaded_all.store(true, std::memory_order_release);
 }
 

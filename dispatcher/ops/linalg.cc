@@ -29,15 +29,11 @@ absl::Status MatmulInfer(InferArgs& a) {
   if (!type.ok()) return type.status();
   const int64_t k = x.shape[x.rank - 1], k2 = y.rank == 1 ? y.shape[0] : y.shape[y.rank - 2];
   if (k != k2) return fail("inner dimensions differ");
-  const int xb = std::max(x.rank - 2, 0), yb = std::max(y.rank - 2, 0), batch = std::max(xb, yb);
   int64_t dims[SY_MAX_RANK];
-  for (int d = 0; d < batch; ++d) {
-    const int64_t s = d < batch - xb ? 1 : x.shape[d - (batch - xb)];
-    const int64_t t = d < batch - yb ? 1 : y.shape[d - (batch - yb)];
-    if (s != t && s != 1 && t != 1) return fail("batch axes do not broadcast");
-    dims[d] = s == 1 ? t : s;
-  }
-  int rank = batch;
+  int rank = std::max(x.rank - 2, 0);
+  std::copy_n(x.shape, rank, dims);
+  if (!BroadcastWith(y.shape, std::max(y.rank - 2, 0), dims, &rank))
+    return fail("batch axes do not broadcast");
   if (x.rank > 1) dims[rank++] = x.shape[x.rank - 2];
   if (y.rank > 1) dims[rank++] = y.shape[y.rank - 1];
   a.Set(0, *type, dims, rank);

@@ -110,6 +110,15 @@ TEST(Check, FailsTheKit) {
   EXPECT_TRUE(with.ends_with("exit code 1\n")) << with;
 }
 
+TEST(Check, TellsOfNamesThatNoPluginHas) {
+  const std::string devices = " SY_PLUGIN_PATH=plugins/install tools/sy/sy devices";
+  const std::string wrong = Output("SY_PLUGINS=cpu,oracel SY_CHECK=cqu" + devices);
+  EXPECT_NE(wrong.find("SY_PLUGINS names oracel, but no plugin"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("SY_CHECK names cqu, but no plugin"), std::string::npos) << wrong;
+  const std::string right = Output("SY_PLUGINS=cpu,oracle SY_CHECK=-oracle" + devices);
+  EXPECT_EQ(right.find(" names "), std::string::npos) << right;
+}
+
 TEST(Check, SaysNothingWhenOff) {
   const std::string text =
       Drive("SY_CHECK=0 CHECK_MUTANT=kernel_writes_input", kPlugin, "checked:0");

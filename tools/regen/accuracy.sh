@@ -19,10 +19,10 @@ measure() { "$sy" conform accuracy --markdown "$table" "$@" > /dev/null || echo 
 # How exact
 
 Written by `./dev accuracy`, which measures it anew. The largest error of each function, in units in the last place of
-the right value (for `lgamma` and `digamma`, which have zeros, of 1 where that is more). `!`: NaN or infinite where it should not be,
+the right value (for `lgamma` and `digamma`, which have zeros, of the largest of 1, the value
+and, below 0, `lgamma(1 - x)` or `log(1 - x)`). `!`: NaN or infinite where it should not be,
 or the reverse. Right values come from the definitions of `conform/cases_*.cc` in long double.
-`gelu`, `silu` and `mish` lose digits where the result is tiny: their formulas do, on every device. Below 0 `lgamma` and `digamma`
-are differences of terms that are larger than the result; there the GPU kernels are up to 19 units of 1 off.
+`gelu`, `silu` and `mish` lose digits where the result is tiny: their formulas do, on every device.
 
 EOF
   about

@@ -455,7 +455,7 @@ std::string AttrText(const SyAttrSpec& a) {
       value = a.default_int ? "true" : "false";
       break;
     case SY_ATTR_DTYPE:
-      value = "as input";
+      value = "unset";
       break;
     case SY_ATTR_INTS:
       value = a.default_text && *a.default_text ? a.default_text : "()";
