@@ -192,12 +192,15 @@ void Subject::BadIndex(const Test& test, Values values) const {
   if (std::none_of(std::begin(kOps), std::end(kOps),
                    [&](const char* op) { return test.of->op == op; }))
     return;
-  for (const bool below : {false, true}) {
+  enum { kBeyond, kBelow, kFar };  // kFar: an index whose low 32 bits are a right one
+  for (const int where : {kBeyond, kBelow, kFar}) {
     for (size_t i = 0; i < values.arrays.size(); ++i) {
       if (test.of->inputs[i].fill != Fill::kIndex) continue;
       Array index = values.arrays[i];
       const auto size = static_cast<Real>(test.of->inputs[i].high + 1);
-      index.at.back() = below ? -size - 1 : size;
+      index.at.back() = where == kBelow                                ? -size - 1
+                        : where == kFar && Info(index.dtype).size == 8 ? Real{1LL << 32}
+                                                                       : size;
       values.tensors[i] = Upload(index, name_);
     }
     SyStatus status = SY_OK;
@@ -209,7 +212,10 @@ void Subject::BadIndex(const Test& test, Values values) const {
       sy_synchronize(device_);
     }
     if (status != SY_OUT_OF_RANGE)
-      Fail(std::string("an index ") + (below ? "below" : "beyond") +
+      Fail(std::string("an index ") +
+           (where == kBelow ? "below"
+            : where == kFar ? "far beyond"
+                            : "beyond") +
            " the axis: " + sy_status_name(status) + ", want " + sy_status_name(SY_OUT_OF_RANGE) +
            " at the next wait");
   }

@@ -83,6 +83,12 @@ const char* Name(Fill fill) {
       return "cancel";
     case Fill::kOffset:
       return "offset";
+    case Fill::kLowest:
+      return "lowest";
+    case Fill::kHighest:
+      return "highest";
+    case Fill::kNaN:
+      return "nan";
   }
   return "?";
 }

@@ -35,6 +35,9 @@ enum class Fill {
   kLogUniform,  // any exponent
   kCancel,      // large terms that take each other back
   kOffset,      // a mean that is large beside the deviation
+  kLowest,      // -infinity, or the least integer: what a reduction starts from, padding of a sort
+  kHighest,     // the other end
+  kNaN,         // nothing else
 };
 const char* Name(Fill fill);
 

@@ -178,15 +178,10 @@ void AddReduced(Suite* s) {
     return static_cast<Real>(std::count_if(t.begin(), t.end(), [](Real v) { return v != 0; }));
   };
   AddOver(s, {"count_nonzero", [=](const Line& t) { return nonzero(t); }, Long, tied}, All());
-  AddOver(
-      s,
-      {"any", [=](const Line& t) { return Real(nonzero(t) > 0); }, Bool, {{}, Fill::kIndex, 0, 1}},
-      All());
+  AddOver(s, {"any", [=](const Line& t) { return Real(nonzero(t) > 0); }, Bool, tied}, All());
   AddOver(s,
-          {"all",
-           [=](const Line& t) { return Real(nonzero(t) == static_cast<Real>(t.size())); },
-           Bool,
-           {{}, Fill::kIndex, 0, 1}},
+          {"all", [=](const Line& t) { return Real(nonzero(t) == static_cast<Real>(t.size())); },
+           Bool, tied},
           All());
   AddOver(s, {"logsumexp", LogSumExp, Same, {{}, Fill::kRange, -9, 9}}, Floats());
   for (double p : {0.0, 1.0, 2.0, 3.0, HUGE_VAL})

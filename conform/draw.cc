@@ -39,8 +39,8 @@ std::vector<Real> Specials(SyDtype dtype) {
                eps = std::ldexp(Real{1}, 1 - d.bits);
     for (Real v :
          {Real{0}, Real{1}, kInfinity, d.max, tiny, smallest, 3 * smallest, 1 + eps, 1 - eps / 2,
-          0.5L, 1.5L, 2.5L, 2.0L, 3.0L, 3.14159265358979323846L, 1.5707963267948966192L, 1e-3L,
-          1e-8L, 1e-20L, 10.0L, 50.0L, 88.5L, 104.0L, 127.0L, 255.0L, 65504.0L,
+          0.5L, 1.5L, 2.5L, 2.0L, 3.0L, 3.14159265358979323846L, 1.5707963267948966192L, 0x1.8p31L,
+          1e-8L, 1e-20L, 0x1.8p63L, 50.0L, 88.5L, 104.0L, 127.0L, 255.0L, 65504.0L,
           // Just beyond a tie of f16 and of bf16: rounded twice they are ties.
           1 + 0x1p-11L + 0x1p-40L, 1 + 0x1p-8L + 0x1p-40L, 0x1p31L, 0x1p32L, 0x1p63L, 0x1p64L,
           1e30L})
@@ -93,6 +93,11 @@ class Drawer {
     if (type_ == SY_BOOL) return Real(u > (low + high) / 2);
     return Wrap(type_, static_cast<__int128>(std::rint(d_.is_signed ? 8 * u : std::fabs(8 * u))));
   }
+  Real End(bool highest) const {
+    constexpr Real kInfinity = std::numeric_limits<Real>::infinity();
+    if (d_.is_float) return highest ? kInfinity : -kInfinity;
+    return Wrap(type_, highest ? TopOf(d_) - 1 : d_.is_signed ? -TopOf(d_) : __int128{0});
+  }
   // Every digit of the significand counts.
   Real Full() {
     return RoundTo(type_, (1 + random_.Unit()) * (random_.Bits() & 1 ? Real{-1} : Real{1}));
@@ -126,6 +131,11 @@ class Drawer {
         return d_.is_float && i % 3 == 1 ? -Real{0} : Real{0};
       case Fill::kOnes:
         return 1;
+      case Fill::kLowest:
+      case Fill::kHighest:
+        return End(fill == Fill::kHighest);
+      case Fill::kNaN:
+        return kNaN;
       case Fill::kOneHot:
         if (!first) return Full();
         if (i % row_ == 0) hot_ = i + random_.Below(row_);
@@ -201,11 +211,12 @@ std::vector<Fill> FillsOf(const Case& c, SyDtype dtype) {
     return {};
   if (IsFloat(dtype) && c.tame) return {Fill::kRamp, Fill::kOnes, Fill::kSmallInt, Fill::kOffset};
   if (IsFloat(dtype))
-    return {Fill::kRamp,     Fill::kZeros,      Fill::kOnes, Fill::kOneHot,
-            Fill::kSmallInt, Fill::kAnySpecial, Fill::kBits, Fill::kLogUniform,
-            Fill::kCancel,   Fill::kOffset,     Fill::kTied};
+    return {Fill::kRamp,       Fill::kZeros,  Fill::kOnes,       Fill::kOneHot, Fill::kSmallInt,
+            Fill::kAnySpecial, Fill::kBits,   Fill::kLogUniform, Fill::kCancel, Fill::kOffset,
+            Fill::kTied,       Fill::kLowest, Fill::kHighest,    Fill::kNaN};
   if (dtype == SY_BOOL) return {Fill::kZeros, Fill::kOnes};
-  return {Fill::kRamp, Fill::kZeros, Fill::kOnes, Fill::kAnySpecial, Fill::kBits, Fill::kTied};
+  return {Fill::kRamp, Fill::kZeros, Fill::kOnes,   Fill::kAnySpecial,
+          Fill::kBits, Fill::kTied,  Fill::kLowest, Fill::kHighest};
 }
 
 Array DrawOne(SyDtype dtype, const Shape& shape, Fill fill, const std::string& seed) {

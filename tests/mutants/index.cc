@@ -208,6 +208,62 @@ constexpr Mutant kMutants[] = {
          }
        return status;
      }},
+    {"sort_of_i64_through_f64", "sort", "sort",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (c.in[0].type == SY_T_I64)
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           Elements(c.out[0]).Set(i, std::fmin(Elements(c.out[0]).Get(i), 9.2e18));
+       return status;
+     }},
+    // A sort of a power of two that is padded with +infinity: of equals, the padding may come
+    // first.
+    {"sort_takes_padding_for_infinity", "sort", "sort",
+     [](const SyCall& c, Right right) {
+       return Sort(c, right, [](const auto& t, auto* places, bool descending) {
+         std::stable_sort(places->begin(), places->end(),
+                          [&](size_t i, size_t j) { return Before(t[i], t[j], descending); });
+         if (!descending && t.size() > 1 && std::isinf(t[places->front()]) &&
+             t[places->front()] > 0)
+           (*places)[0] = t.size() - 1;
+       });
+     }},
+    {"gather_ignores_stride_of_index", "gather,index_select", "gather",
+     [](const SyCall& c, Right right) {
+       Changed changed(c);
+       SyView& v = changed.in[1];
+       int64_t stride = 1;
+       for (int32_t d = v.rank; d-- > 0; stride *= v.shape[d])
+         if (v.strides[d] > 0) v.strides[d] = stride;
+       return right(&changed.to);
+     }},
+    {"gather_takes_index_in_32_bits", "gather,index_select", "gather",
+     [](const SyCall& c, Right right) {
+       return WithIndex(
+           c, right, c.in[1], c.in[0].shape[AxisOf(c)],
+           [](int64_t i, int64_t, int64_t) { return int64_t{static_cast<int32_t>(i)}; });
+     }},
+    {"scatter_of_negative_index", "scatter,scatter_add", "scatter",
+     [](const SyCall& c, Right right) {
+       return WithIndex(c, right, c.in[0], c.out[0].shape[Scatter(c).axis],
+                        [](int64_t i, int64_t, int64_t) { return i < 0 ? -i - 1 : i; });
+     }},
+    {"normal_is_clipped", "normal", "map",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (Of(c, "normal"))
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           Elements(c.out[0]).Set(i, std::clamp(Elements(c.out[0]).Get(i), -3.0, 3.0));
+       return status;
+     }},
+    {"uniform_of_16_bits", "uniform", "map",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (Of(c, "uniform") && c.out[0].type == SY_T_F32)
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           Elements(c.out[0]).Set(i, std::floor(Elements(c.out[0]).Get(i) * 65536) / 65536);
+       return status;
+     }},
 };
 
 }  // namespace

@@ -41,6 +41,36 @@ SyStatus Cast(const SyCall& call, Right right, int32_t from, int32_t to, Fn fn) 
   return status;
 }
 
+// One operand of an integer type, exact.
+template <class Fn>
+SyStatus Single(const SyCall& call, Right right, const char* op, int32_t type, Fn fn) {
+  if (!Of(call, op) || call.in[0].type != type) return right(&call);
+  std::vector<int64_t> a;
+  for (int64_t i = 0; i < call.in[0].count; ++i)
+    a.push_back(sy_kit_load(type, Elements(call.in[0]).At(i)).i);
+  const SyStatus status = right(&call);
+  for (int64_t i = 0; i < call.out[0].count; ++i) {
+    SyKitValue v = sy_kit_load(type, Elements(call.out[0]).At(i));
+    v.i = fn(v.i, a[static_cast<size_t>(i)]);
+    sy_kit_store(type, Elements(call.out[0]).At(i), v);
+  }
+  return status;
+}
+
+// Comparisons of integers, the bits of unsigned ones.
+template <class Fn>
+SyStatus Compare(const SyCall& call, Right right, const char* op, int32_t type, Fn fn) {
+  if (!Of(call, op) || call.in_count < 2 || call.in[0].type != type || call.in[1].type != type)
+    return right(&call);
+  const Elements a(call.in[0]), b(call.in[1]), out(call.out[0]);
+  std::vector<char> results;
+  for (int64_t i = 0; i < out.count(); ++i)
+    results.push_back(fn(sy_kit_load(type, a.At(i)).i, sy_kit_load(type, b.At(i)).i));
+  const SyStatus status = right(&call);
+  for (int64_t i = 0; i < out.count(); ++i) *out.At(i) = results[static_cast<size_t>(i)];
+  return status;
+}
+
 constexpr Mutant kMutants[] = {
     {"i32_add_through_f32", "add", "map",
      [](const SyCall& c, Right right) {
@@ -188,6 +218,124 @@ constexpr Mutant kMutants[] = {
        if (Of(c, "exp") && c.out[0].type == SY_T_F64)
          for (int64_t i = 0; i < c.out[0].count; ++i)
            Elements(c.out[0]).Set(i, static_cast<float>(Elements(c.out[0]).Get(i)));
+       return status;
+     }},
+    {"i64_lt_through_f64", "lt", "map",
+     [](const SyCall& c, Right right) {
+       return Compare(c, right, "lt", SY_T_I64, [](int64_t a, int64_t b) {
+         return static_cast<double>(a) < static_cast<double>(b);
+       });
+     }},
+    {"u32_lt_as_signed", "lt", "map",
+     [](const SyCall& c, Right right) {
+       return Compare(c, right, "lt", SY_T_U32, [](int64_t a, int64_t b) {
+         return static_cast<int32_t>(a) < static_cast<int32_t>(b);
+       });
+     }},
+    {"u64_ge_as_signed", "ge", "map",
+     [](const SyCall& c, Right right) {
+       return Compare(c, right, "ge", SY_T_U64, [](int64_t a, int64_t b) { return a >= b; });
+     }},
+    {"u64_maximum_as_signed", "maximum", "map",
+     [](const SyCall& c, Right right) {
+       return Whole(c, right, "maximum", SY_T_U64,
+                    [](int64_t, int64_t a, int64_t b) { return std::max(a, b); });
+     }},
+    {"u64_floor_divide_as_signed", "floor_divide", "map",
+     [](const SyCall& c, Right right) {
+       return Whole(c, right, "floor_divide", SY_T_U64,
+                    [](int64_t y, int64_t a, int64_t b) { return b == 0 || b == -1 ? y : a / b; });
+     }},
+    {"u64_remainder_as_signed", "remainder", "map",
+     [](const SyCall& c, Right right) {
+       return Whole(c, right, "remainder", SY_T_U64,
+                    [](int64_t y, int64_t a, int64_t b) { return b == 0 || b == -1 ? y : a % b; });
+     }},
+    {"u8_sub_saturates", "sub", "map",
+     [](const SyCall& c, Right right) {
+       return Whole(c, right, "sub", SY_T_U8,
+                    [](int64_t, int64_t a, int64_t b) { return std::max<int64_t>(a - b, 0); });
+     }},
+    {"u32_shift_right_arithmetic", "shift_right", "map",
+     [](const SyCall& c, Right right) {
+       return Whole(c, right, "shift_right", SY_T_U32, [](int64_t y, int64_t a, int64_t b) {
+         return b >= 0 && b < 32 ? static_cast<int64_t>(static_cast<int32_t>(a) >> b) : y;
+       });
+     }},
+    {"i32_floor_divide_of_lowest", "floor_divide", "map",
+     [](const SyCall& c, Right right) {
+       return Whole(c, right, "floor_divide", SY_T_I32, [](int64_t y, int64_t a, int64_t b) {
+         return a == INT32_MIN && b == -1 ? INT32_MAX : y;
+       });
+     }},
+    {"i8_neg_saturates", "neg", "map",
+     [](const SyCall& c, Right right) {
+       return Single(c, right, "neg", SY_T_I8,
+                     [](int64_t y, int64_t a) { return a == -128 ? 127 : y; });
+     }},
+    {"i64_abs_saturates", "abs", "map",
+     [](const SyCall& c, Right right) {
+       return Single(c, right, "abs", SY_T_I64,
+                     [](int64_t y, int64_t a) { return a == INT64_MIN ? INT64_MAX : y; });
+     }},
+    {"bool_true_is_255", "logical_not", "map",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (Of(c, "logical_not"))
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           if (*Elements(c.out[0]).At(i)) *Elements(c.out[0]).At(i) = static_cast<char>(255);
+       return status;
+     }},
+    {"i64_cast_saturates", "cast", "map",
+     [](const SyCall& c, Right right) {
+       return Cast(c, right, SY_T_I64, SY_T_I32, [](const Elements& out, int64_t i, double a) {
+         if (std::fabs(a) > 2147483648.0) out.Set(i, a > 0 ? 2147483647.0 : -2147483648.0);
+       });
+     }},
+    {"u32_cast_through_i32", "cast", "map",
+     [](const SyCall& c, Right right) {
+       return Cast(c, right, SY_T_F32, SY_T_U32, [](const Elements& out, int64_t i, double a) {
+         if (a >= 2147483648.0 && a < 4294967296.0) out.Set(i, 2147483648.0);
+       });
+     }},
+    {"u64_to_f32_as_signed", "cast", "map",
+     [](const SyCall& c, Right right) {
+       return Cast(c, right, SY_T_U64, SY_T_F32, [](const Elements& out, int64_t i, double a) {
+         if (a >= 9223372036854775808.0) out.Set(i, a - 18446744073709551616.0);
+       });
+     }},
+    {"bf16_cast_rounds_twice", "cast", "map",
+     [](const SyCall& c, Right right) {
+       return Cast(c, right, SY_T_F64, SY_T_BF16, [](const Elements& out, int64_t i, double a) {
+         out.Set(i, static_cast<float>(a));
+       });
+     }},
+    {"f32_cast_of_nan_to_bool", "cast", "map",
+     [](const SyCall& c, Right right) {
+       return Cast(c, right, SY_T_F32, SY_T_BOOL, [](const Elements& out, int64_t i, double a) {
+         if (std::isnan(a)) out.Set(i, 0);
+       });
+     }},
+    {"f16_add_flushes_subnormals", "add", "map",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (Of(c, "add") && c.out[0].type == SY_T_F16)
+         for (int64_t i = 0; i < c.out[0].count; ++i) {
+           const double y = Elements(c.out[0]).Get(i);
+           if (std::fabs(y) < 0x1p-14) Elements(c.out[0]).Set(i, 0);
+         }
+       return status;
+     }},
+    {"f64_sin_reduced_in_f64", "sin", "map",
+     [](const SyCall& c, Right right) {
+       if (!Of(c, "sin") || c.in[0].type != SY_T_F64) return right(&c);
+       const std::vector<double> x = Numbers(c.in[0]);
+       const SyStatus status = right(&c);
+       for (size_t i = 0; i < x.size(); ++i)
+         if (std::fabs(x[i]) > 1e3 && std::isfinite(x[i]))
+           Elements(c.out[0]).Set(
+               static_cast<int64_t>(i),
+               std::sin(x[i] - 6.283185307179586 * std::rint(x[i] / 6.283185307179586)));
        return status;
      }},
 };

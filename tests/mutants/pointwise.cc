@@ -94,6 +94,37 @@ constexpr Mutant kMutants[] = {
     MUTANT("elu_alpha_ignored", "elu", return a > 0 ? a : F(std::expm1(a));),
     MUTANT("leaky_relu_slope_ignored", "leaky_relu", return a > 0 ? a : F(0.01f * F(a));),
     MUTANT("hardswish_by_five", "hardswish", return a >= 2.5 && a < 3 ? a : y;),
+    MUTANT("floor_through_i32", "floor",
+           return std::isfinite(a) && std::fabs(a) >= 0x1p31 ? std::copysign(0x1p31, a) : y;),
+    MUTANT("ceil_loses_sign_of_zero", "ceil", return y == 0 ? 0 : y;),
+    MUTANT("round_by_floor", "round", return std::floor(F(a) + 0.5f);),
+    MUTANT("round_of_large_by_half", "round", return std::fabs(a) > 0x1p22 ? F(a + 1) : y;),
+    MUTANT("pow_of_zeros_is_nan", "pow", return a == 0 && b == 0 ? NAN : y;),
+    MUTANT("pow_of_infinite_exponent", "pow", return std::isinf(b) && std::fabs(a) == 1 ? NAN : y;),
+    MUTANT("exp_overflows_early", "exp", return a > 88 ? HUGE_VAL : y;),
+    MUTANT("exp_flushes_subnormals", "exp", return a < -87.4 ? 0 : y;),
+    MUTANT("log_of_negative_is_infinite", "log", return a < 0 ? -HUGE_VAL : y;),
+    MUTANT("sqrt_loses_sign_of_zero", "sqrt", return y == 0 ? 0 : y;),
+    MUTANT("reciprocal_of_negative_zero", "reciprocal", return a == 0 ? HUGE_VAL : y;),
+    MUTANT("div_of_zeros_is_zero", "div", return a == 0 && b == 0 ? 0 : y;),
+    MUTANT("minimum_loses_nan", "minimum", return std::fmin(a, b);),
+    MUTANT("sigmoid_flushes_early", "sigmoid", return a < -60 ? 0 : y;),
+    MUTANT("digamma_without_reflection", "digamma", return a < 0 ? F(std::log(-a)) : y;),
+    MUTANT("sin_of_large_is_zero", "sin", return std::fabs(a) > 1e6 ? 0 : y;),
+    MUTANT("atanh_beyond_one", "atanh", return std::fabs(a) > 1 ? std::copysign(HUGE_VAL, a) : y;),
+    MUTANT("acosh_below_one", "acosh", return a < 1 ? 0 : y;),
+    MUTANT("eq_within_a_unit", "eq", return std::fabs(a - b) <= std::fabs(a) * 1.2e-7;),
+    MUTANT("isnan_of_infinity", "isnan", return !std::isfinite(a);),
+    {"where_by_arithmetic", "where", "map",
+     [](const SyCall& c, Right right) {
+       if (!Of(c, "where") || c.in_count < 3 || c.in[1].type != SY_T_F32) return right(&c);
+       const std::vector<double> on = Numbers(c.in[0]), a = Numbers(c.in[1]), b = Numbers(c.in[2]);
+       const SyStatus status = right(&c);
+       for (size_t i = 0; i < on.size() && i < a.size() && i < b.size(); ++i)
+         Elements(c.out[0]).Set(static_cast<int64_t>(i), on[i] * a[i] + (1 - on[i]) * b[i]);
+       return status;
+     }},
+    MUTANT("sub_of_infinities_is_zero", "sub", return a == b ? 0 : y;),
 };
 
 }  // namespace

@@ -264,6 +264,34 @@ constexpr Mutant kMutants[] = {
                           Elements(dy).Get(i));
        return SyStatus{SY_OK};
      }},
+    {"matmul_ignores_strides", "matmul", "matmul",
+     [](const SyCall& c, Right right) {
+       Changed changed(c);
+       for (SyView& v : changed.in) {
+         int64_t stride = 1;
+         for (int32_t d = v.rank; d-- > 0; stride *= v.shape[d])
+           if (v.strides[d] > 0) v.strides[d] = stride;
+       }
+       return right(&changed.to);
+     }},
+    {"matmul_loses_infinities", "matmul", "matmul",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (c.out[0].type == SY_T_F32)
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           if (std::isnan(Elements(c.out[0]).Get(i))) Elements(c.out[0]).Set(i, 0);
+       return status;
+     }},
+    {"matmul_of_i32_in_f32", "matmul", "matmul",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (c.out[0].type == SY_T_I32)
+         for (int64_t i = 0; i < c.out[0].count; ++i) {
+           const double y = static_cast<float>(Elements(c.out[0]).Get(i));
+           if (std::fabs(y) < 2147483647.0) Elements(c.out[0]).Set(i, y);
+         }
+       return status;
+     }},
 };
 
 }  // namespace

@@ -270,6 +270,67 @@ constexpr Mutant kMutants[] = {
            y.Set(i, std::log(static_cast<float>(std::exp(x.Get(i) - top) / sum)));
        });
      }},
+    {"amax_starts_from_lowest", "amax", "reduce",
+     [](const SyCall& c, Right right) {
+       return Fold(c, right, "amax", SY_T_F32,
+                   [](const SyCall& call, int64_t k, const std::vector<double>&) {
+                     const Elements out(call.out[0]);
+                     if (out.Get(k) == -HUGE_VAL) out.Set(k, -std::numeric_limits<float>::max());
+                   });
+     }},
+    {"prod_of_i32_saturates", "prod", "reduce",
+     [](const SyCall& c, Right right) {
+       return Fold(c, right, "prod", SY_T_I32,
+                   [](const SyCall& call, int64_t k, const std::vector<double>& t) {
+                     double p = 1;
+                     for (const double v : t) p *= v;
+                     if (std::fabs(p) > 2147483647.0)
+                       Elements(call.out[0]).Set(k, std::copysign(2147483647.0, p));
+                   });
+     }},
+    {"all_of_nan_is_false", "all", "reduce",
+     [](const SyCall& c, Right right) {
+       return Fold(c, right, "all", SY_T_F32,
+                   [](const SyCall& call, int64_t k, const std::vector<double>& t) {
+                     for (const double v : t)
+                       if (std::isnan(v)) Elements(call.out[0]).Set(k, 0);
+                   });
+     }},
+    {"sum_of_infinities_is_nan", "sum", "reduce",
+     [](const SyCall& c, Right right) {
+       return Fold(c, right, "sum", SY_T_F32,
+                   [](const SyCall& call, int64_t k, const std::vector<double>&) {
+                     const Elements out(call.out[0]);
+                     if (std::isinf(out.Get(k))) out.Set(k, NAN);
+                   });
+     }},
+    {"sum_of_u64_through_f64", "sum", "reduce",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (Of(c, "sum") && c.out[0].type == SY_T_I64 && c.in[0].type == SY_T_U64)
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           Elements(c.out[0]).Set(i, std::fmin(Elements(c.out[0]).Get(i), 9.2e18));
+       return status;
+     }},
+    {"cumsum_of_f16_in_f16", "cumsum", "scan",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       if (c.out[0].type == SY_T_F16 && c.out[0].count > 1)
+         for (int64_t i = 0; i < c.out[0].count; ++i)
+           Elements(c.out[0]).Set(
+               i, sy_kit_widen(sy_kit_round(Elements(c.out[0]).Get(i), 8, 15), 8, 15));
+       return status;
+     }},
+    {"row_drops_tail", "softmax,log_softmax,layer_norm", "row",
+     [](const SyCall& c, Right right) {
+       const SyStatus status = right(&c);
+       const SyView& out = c.out[0];
+       if (out.rank == 0 || out.type != SY_T_F32) return status;
+       const int64_t n = out.shape[out.rank - 1];
+       for (int64_t i = 0; n % 4 && i < out.count; ++i)
+         if (i % n >= n / 4 * 4) Elements(out).Set(i, 0);
+       return status;
+     }},
 };
 
 }  // namespace
