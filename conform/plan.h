@@ -2,6 +2,7 @@
 #ifndef CONFORM_PLAN_H_
 #define CONFORM_PLAN_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct Plan {
   uint64_t seed = 0;                            // mixed into the values that are drawn
   int jobs = 0;                                 // processes; 0: one for each core
   double seconds = 60;                          // for one test
-  uint64_t bytes = 0;                           // of memory for one process; 0: three quarters
+  std::optional<uint64_t> bytes;                // of memory for one process; 0: no limit; without:
+                                                // three quarters of the machine's
 };
 
 // The tests of the plan's level that its patterns and its part choose.

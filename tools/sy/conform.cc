@@ -233,8 +233,10 @@ void AddConform(CLI::App* app, Context* context) {
   verb->add_option("--seed", o->plan.seed, "Other values are drawn")->capture_default_str();
   verb->add_option("--jobs", o->plan.jobs, "Processes at once; default: one for each core");
   verb->add_option("--timeout", o->plan.seconds, "Seconds for one test")->capture_default_str();
-  verb->add_option("--memory", o->plan.bytes,
-                   "Memory of each process, such as 4GiB; default: three quarters of the machine's")
+  verb->add_option(
+          "--memory", o->plan.bytes,
+          "Memory of each process, such as 4GiB; 0: no limit, as sanitizers want; default: "
+          "three quarters of the machine's")
       ->transform(CLI::AsSizeValue(false));
   verb->add_option("--json", o->json, "Write a report here");
   verb->add_option("--junit", o->junit, "Write JUnit's XML here");
