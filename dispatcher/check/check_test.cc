@@ -6,6 +6,8 @@
 
 #include <cstring>
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,8 @@ namespace {
 
 bool lost = false;
 uint64_t ticks = 0;
-std::function<void()> while_flushing;  // what the host does in the middle of a call
+std::map<uint64_t, std::unique_ptr<char[]>> blocks;  // by their handles
+std::function<void()> while_flushing;                // what the host does in the middle of a call
 
 char* At(uint64_t handle) { return reinterpret_cast<char*>(handle); }
 SyStatus Info(void*, int32_t, SyDeviceInfo* out) {
@@ -31,7 +34,9 @@ SyStatus Info(void*, int32_t, SyDeviceInfo* out) {
   return SY_OK;
 }
 SyStatus Alloc(void*, uint64_t, int64_t bytes, uint32_t, SyAllocation* out) {
-  out->memory.handle = reinterpret_cast<uint64_t>(new char[static_cast<size_t>(bytes)]);
+  auto block = std::make_unique<char[]>(static_cast<size_t>(bytes));
+  out->memory.handle = reinterpret_cast<uint64_t>(block.get());
+  blocks[out->memory.handle] = std::move(block);
   out->kind = SY_MEMORY_DEVICE;
   out->bytes = static_cast<uint64_t>(bytes);
   return SY_OK;
@@ -74,7 +79,7 @@ class Host : public testing::Test {
     d.close = [](void*, uint64_t) {};
     SyMemoryFns& m = p_.memory;
     m.alloc = Alloc;
-    m.free = [](void*, uint64_t, uint64_t handle) { delete[] At(handle); };
+    m.free = [](void*, uint64_t, uint64_t handle) { blocks.erase(handle); };
     m.copy_in = CopyIn;
     m.copy_out = CopyOut;
     m.copy_within = CopyWithin;
@@ -122,7 +127,10 @@ class Host : public testing::Test {
     memory_ = Memory(64);
     EXPECT_EQ(said_, "");
   }
-  ~Host() override { SetLogSink(nullptr, nullptr); }
+  ~Host() override {
+    SetLogSink(nullptr, nullptr);
+    blocks.clear();
+  }
 
   static uint64_t& Ticks(uint64_t stream) {
     static std::map<uint64_t, uint64_t> ticks_of;
