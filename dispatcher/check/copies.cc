@@ -154,10 +154,9 @@ SyStatus CopyOut(void* state, uint64_t device, uint64_t stream, uint64_t handle,
       }
     return code;
   }
-  // Where the stream has failed nobody reads it; leave the buffer to those who
-  // may still write.
+  // Where the stream has failed nobody reads it.
   if (!settled) {
-    new Bytes[2]{std::move(room[0]), std::move(room[1])};
+    for (Bytes& r : room) Abandon(std::move(r));
     return code;
   }
   for (size_t i = kGuard; i < kGuard + static_cast<size_t>(bytes); ++i)

@@ -18,6 +18,9 @@ using Bytes = std::vector<unsigned char>;
 inline constexpr unsigned char kZone = 0xfe;                 // red zones, and memory never written
 inline constexpr unsigned char kUnwritten[] = {0xa5, 0x5a};  // what outputs hold before a call
 
+// Keeps for good what work that cannot be waited for may still write into.
+void Abandon(Bytes bytes);
+
 // Waits until what is queued on the stream is done.
 bool Settle(const Entry& entry, DeviceWatch* device, StreamWatch* stream);
 
