@@ -63,8 +63,8 @@ KernelCall::KernelCall(Layer* layer, int kernel, DeviceWatch* device, const SyCa
   to_.in = in_.data();
   to_.out = out_.data();
   to_.state = layer->state;
-  attrs_.resize((given.attrs_size + 7) / 8);
-  if (given.attrs) {
+  if (given.attrs) {  // never without a byte: an op without attributes has a struct all the same
+    attrs_.resize(std::max<size_t>(1, (given.attrs_size + 7) / 8));
     std::memcpy(attrs_.data(), given.attrs, given.attrs_size);
     to_.attrs = attrs_.data();
   }
