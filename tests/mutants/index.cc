@@ -212,8 +212,7 @@ constexpr Mutant kMutants[] = {
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
        if (c.in[0].type == SY_T_I64)
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(i, std::fmin(Elements(c.out[0]).Get(i), 9.2e18));
+         Change(c.out[0], [](double y) { return std::fmin(y, 9.2e18); });
        return status;
      }},
     // A sort of a power of two that is padded with +infinity: of equals, the padding may come
@@ -231,10 +230,7 @@ constexpr Mutant kMutants[] = {
     {"gather_ignores_stride_of_index", "gather,index_select", "gather",
      [](const SyCall& c, Right right) {
        Changed changed(c);
-       SyView& v = changed.in[1];
-       int64_t stride = 1;
-       for (int32_t d = v.rank; d-- > 0; stride *= v.shape[d])
-         if (v.strides[d] > 0) v.strides[d] = stride;
+       TakeForDense(&changed.in[1]);
        return right(&changed.to);
      }},
     {"gather_takes_index_in_32_bits", "gather,index_select", "gather",
@@ -251,17 +247,14 @@ constexpr Mutant kMutants[] = {
     {"normal_is_clipped", "normal", "map",
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
-       if (Of(c, "normal"))
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(i, std::clamp(Elements(c.out[0]).Get(i), -3.0, 3.0));
+       if (Of(c, "normal")) Change(c.out[0], [](double y) { return std::clamp(y, -3.0, 3.0); });
        return status;
      }},
     {"uniform_of_16_bits", "uniform", "map",
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
        if (Of(c, "uniform") && c.out[0].type == SY_T_F32)
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(i, std::floor(Elements(c.out[0]).Get(i) * 65536) / 65536);
+         Change(c.out[0], [](double y) { return std::floor(y * 65536) / 65536; });
        return status;
      }},
 };

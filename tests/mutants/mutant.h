@@ -84,6 +84,20 @@ inline std::vector<double> Numbers(const SyView& view) {
   return numbers;
 }
 
+// Every number of the view becomes fn(number).
+template <class Fn>
+void Change(const SyView& view, Fn fn) {
+  const Elements elements(view);
+  for (int64_t i = 0; i < elements.count(); ++i) elements.Set(i, fn(elements.Get(i)));
+}
+
+// The view as if it were dense: what a kernel sees that looks at no stride but 0 and negative ones.
+inline void TakeForDense(SyView* view) {
+  int64_t stride = 1;
+  for (int32_t d = view->rank; d-- > 0; stride *= view->shape[d])
+    if (view->strides[d] > 0) view->strides[d] = stride;
+}
+
 // The call with views that may be changed.
 struct Changed {
   explicit Changed(const SyCall& call)

@@ -8,17 +8,19 @@
 namespace mutants {
 namespace {
 
+// The elements of a view of integers in C order; of unsigned ones, the bits.
+std::vector<int64_t> Exact(const SyView& v) {
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < v.count; ++i) all.push_back(sy_kit_load(v.type, Elements(v).At(i)).i);
+  return all;
+}
+
 // As Instead() of pointwise.cc, with the exact 64-bit integers.
 template <class Fn>
 SyStatus Whole(const SyCall& call, Right right, const char* op, int32_t type, Fn fn) {
   if (!Of(call, op) || call.in_count < 2 || call.in[0].type != type || call.in[1].type != type)
     return right(&call);
-  auto read = [](const SyView& v) {
-    std::vector<int64_t> all;
-    for (int64_t i = 0; i < v.count; ++i) all.push_back(sy_kit_load(v.type, Elements(v).At(i)).i);
-    return all;
-  };
-  const std::vector<int64_t> a = read(call.in[0]), b = read(call.in[1]);
+  const std::vector<int64_t> a = Exact(call.in[0]), b = Exact(call.in[1]);
   const SyStatus status = right(&call);
   const SyView& out = call.out[0];
   if (out.type != type) return status;
@@ -45,9 +47,7 @@ SyStatus Cast(const SyCall& call, Right right, int32_t from, int32_t to, Fn fn) 
 template <class Fn>
 SyStatus Single(const SyCall& call, Right right, const char* op, int32_t type, Fn fn) {
   if (!Of(call, op) || call.in[0].type != type) return right(&call);
-  std::vector<int64_t> a;
-  for (int64_t i = 0; i < call.in[0].count; ++i)
-    a.push_back(sy_kit_load(type, Elements(call.in[0]).At(i)).i);
+  const std::vector<int64_t> a = Exact(call.in[0]);
   const SyStatus status = right(&call);
   for (int64_t i = 0; i < call.out[0].count; ++i) {
     SyKitValue v = sy_kit_load(type, Elements(call.out[0]).At(i));
@@ -198,9 +198,7 @@ constexpr Mutant kMutants[] = {
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
        if (Of(c, "mul") && c.out[0].type == SY_T_F16)
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(
-               i, sy_kit_widen(sy_kit_round(Elements(c.out[0]).Get(i), 7, 127), 7, 127));
+         Change(c.out[0], [](double y) { return sy_kit_widen(sy_kit_round(y, 7, 127), 7, 127); });
        return status;
      }},
     {"bf16_sqrt_of_one_number", "sqrt", "map",
@@ -216,8 +214,7 @@ constexpr Mutant kMutants[] = {
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
        if (Of(c, "exp") && c.out[0].type == SY_T_F64)
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(i, static_cast<float>(Elements(c.out[0]).Get(i)));
+         Change(c.out[0], [](double y) { return static_cast<float>(y); });
        return status;
      }},
     {"i64_lt_through_f64", "lt", "map",

@@ -267,11 +267,7 @@ constexpr Mutant kMutants[] = {
     {"matmul_ignores_strides", "matmul", "matmul",
      [](const SyCall& c, Right right) {
        Changed changed(c);
-       for (SyView& v : changed.in) {
-         int64_t stride = 1;
-         for (int32_t d = v.rank; d-- > 0; stride *= v.shape[d])
-           if (v.strides[d] > 0) v.strides[d] = stride;
-       }
+       for (SyView& v : changed.in) TakeForDense(&v);
        return right(&changed.to);
      }},
     {"matmul_loses_infinities", "matmul", "matmul",

@@ -308,17 +308,14 @@ constexpr Mutant kMutants[] = {
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
        if (Of(c, "sum") && c.out[0].type == SY_T_I64 && c.in[0].type == SY_T_U64)
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(i, std::fmin(Elements(c.out[0]).Get(i), 9.2e18));
+         Change(c.out[0], [](double y) { return std::fmin(y, 9.2e18); });
        return status;
      }},
     {"cumsum_of_f16_in_f16", "cumsum", "scan",
      [](const SyCall& c, Right right) {
        const SyStatus status = right(&c);
        if (c.out[0].type == SY_T_F16 && c.out[0].count > 1)
-         for (int64_t i = 0; i < c.out[0].count; ++i)
-           Elements(c.out[0]).Set(
-               i, sy_kit_widen(sy_kit_round(Elements(c.out[0]).Get(i), 8, 15), 8, 15));
+         Change(c.out[0], [](double y) { return sy_kit_widen(sy_kit_round(y, 8, 15), 8, 15); });
        return status;
      }},
     {"row_drops_tail", "softmax,log_softmax,layer_norm", "row",
