@@ -22,7 +22,8 @@ struct PointwiseEntry {
   struct Slot {
     Kernel* kernel = nullptr;
     uint32_t generation = 0;
-    bool quick = false;  // the kernel needs no plan, and no kernel is named after the op
+    bool quick = false;     // the kernel needs no plan, and no kernel is named after the op
+    bool in_place = false;  // it may write where it reads
     std::atomic<uint64_t> word{0};
     Slot* older = nullptr;  // the one that it replaced
   };
@@ -250,6 +251,7 @@ PointwiseEntry::Slot* NewSlot(PointwiseEntry* entry, const KernelTable* table, c
     if (Matches(*k, l, &why)) {
       slot->kernel = k;
       slot->quick = !k->fns.plan && !table->Named(l.op->id);
+      slot->in_place = k->fns.flags & SY_KERNEL_IN_PLACE;
       break;
     }
   slot->older = entry->slots[l.device->ordinal].load(std::memory_order_relaxed);
@@ -502,9 +504,11 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   SyTensor* target = run.out[0];
   bool in_place = false;
   if (target) {
-    if (target->IsNumber() || target->device != device ||
-        target->view.type != entry->out_types[0] || (target->view.flags & plain) != plain ||
-        !SameShape(target->view, v)) [[unlikely]]
+    if (target->view.type != entry->out_types[0]) [[unlikely]]
+      return RunGeneral(op, attr_data, run, out);
+    if (target != first && (target->IsNumber() || target->device != device ||
+                            (target->view.flags & plain) != plain || !SameShape(target->view, v)))
+        [[unlikely]]
       return RunGeneral(op, attr_data, run, out);
     for (int i = 0; i < count; ++i) {
       if (tensors[i]->storage.get() != target->storage.get()) continue;
@@ -517,7 +521,7 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
   PointwiseEntry::Slot* slot = entry->slots[device->ordinal].load(std::memory_order_acquire);
   if (!slot || slot->generation != table->generation || !slot->quick) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
-  if (in_place && !(slot->kernel->fns.flags & SY_KERNEL_IN_PLACE)) [[unlikely]]
+  if (in_place && !slot->in_place) [[unlikely]]
     return RunGeneral(op, attr_data, run, out);
 
   TensorRef made;
@@ -537,18 +541,20 @@ absl::Status RunPointwise(const Op& op, const void* attr_data, const SyRun& run,
     std::memset(to->reserved, 0, sizeof to->reserved);
   };
   for (int i = 0; i < count; ++i) flatten(&views[i], tensors[i]->view);
-  // Field by field: a wide load of what MakeTensor has just stored in parts waits for the stores.
-  const SyView& made_view = target->view;
   flatten(&views[3], v);
-  views[3].memory.handle = made_view.memory.handle;
-  views[3].memory.address = made_view.memory.address;
-  views[3].memory.host.bits = made_view.memory.host.bits;
-  views[3].offset = made_view.offset;
-  views[3].data.bits = made_view.data.bits;
-  views[3].dtype = made_view.dtype;
-  views[3].type = made_view.type;
-  views[3].bytes = made_view.bytes;
-  views[3].flags = made_view.flags;
+  if (target != first) [[likely]] {
+    // Field by field: a wide load of what MakeTensor has just stored in parts waits for the stores.
+    const SyView& to = target->view;
+    views[3].memory.handle = to.memory.handle;
+    views[3].memory.address = to.memory.address;
+    views[3].memory.host.bits = to.memory.host.bits;
+    views[3].offset = to.offset;
+    views[3].data.bits = to.data.bits;
+    views[3].dtype = to.dtype;
+    views[3].type = to.type;
+    views[3].bytes = to.bytes;
+    views[3].flags = to.flags;
+  }
   uint64_t consts[Launch::kMaxConsts];
   if (entry->program->const_count)
     FillConsts(*entry->program, run.in, Attrs(&op, attr_data), consts);
