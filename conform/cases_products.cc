@@ -86,6 +86,7 @@ void AddMatrices(Suite* s) {
                                             {{1, 70}, {70, 9}},
                                             {{65, 7}, {7, 1}},
                                             {{130, 200}, {200, 90}},
+                                            {{70, 530}, {530, 510}},  // some pack or block from here
                                             {{8, 40, 50}, {8, 50, 60}}};
   for (const auto& [a, b] : shapes) {
     const bool large = Count(a) > 10000;

@@ -93,6 +93,8 @@ typedef struct Tile {
   int32_t by_four;               // a is read four of k at a time; columns vary between neighbours
 } Tile;
 
+static int group_of(const Tile* t) { return t->by_four ? 8 : 1; }
+
 static int make_tile(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
   static const char kMembers[] = "xyzw";
   const Tile* t = (const Tile*)what;
@@ -103,7 +105,7 @@ static int make_tile(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpu
   (void)c;
   snprintf(rows, sizeof rows, "%d", (int)t->rows);
   snprintf(columns, sizeof columns, "%d", (int)(t->vectors * t->lanes));
-  snprintf(group, sizeof group, "%d", t->by_four ? 8 : 1);
+  snprintf(group, sizeof group, "%d", group_of(t));
   snprintf(type, sizeof type, "f32x%d", (int)t->lanes);
   for (h = 0; h < t->vectors; ++h)
     sy_gpu_text_add(&step, "%s b%d = vload%d(b, ob + kk * sbk + %d);\n", type, (int)h,
@@ -154,6 +156,31 @@ static int make_tile(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpu
   sy_gpu_text_free(&four);
   sy_gpu_text_free(&step);
   sy_gpu_text_free(&stores);
+  return ok;
+}
+
+static int make_panels(const SyGpuCall* c, const void* what, SyGpuText* out, SyGpuText* reason) {
+  const Tile* t = (const Tile*)what;
+  const int32_t width = t->vectors * t->lanes;
+  SyGpuText line = {0};
+  char columns[16], group[16];
+  int32_t h;
+  int ok;
+  (void)c;
+  snprintf(columns, sizeof columns, "%d", (int)width);
+  snprintf(group, sizeof group, "%d", group_of(t));
+  if (t->by_four)
+    sy_gpu_text_add(&line, "for (idx j = 0; j < %d; ++j) panels[to + j] = b[at + j];\n",
+                    (int)width);
+  for (h = 0; !t->by_four && h < t->vectors; ++h)
+    sy_gpu_text_add(&line, "vstore%d(panels, to + %d, vload%d(b, at + %d));\n", (int)t->lanes,
+                    (int)(h * t->lanes), (int)t->lanes, (int)(h * t->lanes));
+  {
+    const char* pairs[] = {"COLUMNS", columns, "GROUP", group, "LINE", sy_gpu_text_get(&line)};
+    ok =
+        sy_gpu_fill(sy_gpu_kernel_matmul, "matmul_panels", pairs, SY_COUNT(pairs) / 2, out, reason);
+  }
+  sy_gpu_text_free(&line);
   return ok;
 }
 
@@ -304,12 +331,15 @@ static int plan_tile(const SyGpuDriver* driver, const Product* p, TilePlan* t) {
   return 1;
 }
 
-static SyView packed_view(const SyRange* scratch, int64_t offset) {
+static SyView packed_view(const SyRange* scratch, int64_t offset, int64_t bytes) {
   SyView v;
   memset(&v, 0, sizeof v);
   v.memory = scratch->memory;
   v.offset = scratch->offset + offset;
   v.type = SY_T_F32;
+  v.rank = 1;
+  v.count = v.shape[0] = bytes / 4;
+  v.strides[0] = 1;
   return v;
 }
 
@@ -322,11 +352,45 @@ static void add_axis(SyView* from, SyView* to, int64_t size, int64_t from_stride
   to->count *= size;
 }
 
-static SyStatus pack(SyGpuCall* c, SyView* from, SyView* to) {
+// Copies a into lines of `line` elements.
+static SyStatus pack_a(SyGpuCall* c, const Product* p, int64_t m, int64_t line,
+                       const SyView* lines) {
+  SyView from = *p->a, to = *lines;
   SyStatus status;
-  from->flags = to->flags = 0;
+  from.rank = to.rank = 0;
+  from.count = to.count = 1;
+  from.flags = 0;
+  add_axis(&from, &to, p->a_batch ? p->batches : 1, p->a_batch, m * line);
+  add_axis(&from, &to, m, p->a->strides[p->rank], line);
+  add_axis(&from, &to, p->k, p->a->strides[p->rank + 1], 1);
   sy_gpu_again(c);
-  status = sy_gpu_copy_view(c, from, to);
+  status = sy_gpu_copy_view(c, &from, &to);
+  sy_gpu_again(c);
+  return status;
+}
+
+// Copies b into panels as wide as a tile.
+static SyStatus pack_b(SyGpuCall* c, const Product* p, const TilePlan* t, int64_t tiles_n,
+                       const SyView* panels) {
+  const int64_t pieces = sy_gpu_groups(p->k, 64);
+  const int64_t items = (p->b_batch ? p->batches : 1) * tiles_n * pieces;
+  SyGpuKernel* kernel;
+  SyStatus status;
+  char name[48];
+  snprintf(name, sizeof name, "matmul panels %d %d %d", (int)t->tile.vectors, (int)t->tile.lanes,
+           (int)t->tile.by_four);
+  kernel = sy_gpu_find_named(c, name, make_panels, &t->tile);
+  sy_gpu_again(c);
+  sy_gpu_add_view(c, p->b);
+  sy_gpu_add_view(c, panels);
+  sy_gpu_put_idx(c, items);
+  sy_gpu_put_idx(c, p->k);
+  sy_gpu_put_idx(c, pieces);
+  sy_gpu_put_idx(c, tiles_n);
+  sy_gpu_put_idx(c, p->b->strides[p->rank]);
+  sy_gpu_put_idx(c, p->b->strides[p->rank + 1]);
+  sy_gpu_put_idx(c, p->b_batch);
+  status = sy_gpu_launch(c, kernel, sy_gpu_groups(items, group_of(&t->tile)));
   sy_gpu_again(c);
   return status;
 }
@@ -344,33 +408,18 @@ static SyStatus run_tile(SyGpuCall* c, const Product* p, const TilePlan* t,
   SyStatus status = SY_OK;
   char name[48];
   if (t->packs_a) {
-    const int64_t line = (p->k + 3) / 4 * 4;
-    SyView from = *p->a, to = packed_view(scratch, 0);
-    from.rank = 0;
-    from.count = to.count = 1;
-    add_axis(&from, &to, a_batch ? p->batches : 1, a_batch, t->m * line);
-    add_axis(&from, &to, t->m, sai, line);
-    add_axis(&from, &to, p->k, sak, 1);
-    status = pack(c, &from, &to);
-    a = to;
-    a_batch = a_batch ? t->m * line : 0;
-    sai = line;
+    sai = (p->k + 3) / 4 * 4;
     sak = 1;
+    a_batch = a_batch ? t->m * sai : 0;
+    a = packed_view(scratch, 0, t->a_bytes);
+    status = pack_a(c, p, t->m, sai, &a);
   }
   if (status == SY_OK && t->packs_b) {
-    const int64_t step = b.strides[r + 1];
-    SyView from = *p->b, to = packed_view(scratch, t->a_bytes);
-    from.rank = 0;
-    from.count = to.count = 1;
-    add_axis(&from, &to, b_batch ? p->batches : 1, b_batch, t->n * p->k);
-    add_axis(&from, &to, tiles_n, columns * step, columns * p->k);
-    add_axis(&from, &to, p->k, sbk, columns);
-    add_axis(&from, &to, columns, step, 1);
-    status = pack(c, &from, &to);
-    b = to;
-    b_batch = b_batch ? t->n * p->k : 0;
     sbk = columns;
     sbp = columns * p->k;
+    b_batch = b_batch ? t->n * p->k : 0;
+    b = packed_view(scratch, t->a_bytes, t->b_bytes);
+    status = pack_b(c, p, t, tiles_n, &b);
   }
   if (status != SY_OK) return status;
   snprintf(name, sizeof name, "matmul tile %d %d %d %d", (int)t->tile.rows, (int)t->tile.vectors,
